@@ -1,0 +1,73 @@
+"""Choosing what comes next after an attempt that did not do, and giving the next attempt its row."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from temporalio import activity
+
+from domain.facts import AttemptFacts, VerificationFacts
+from domain.messages import FailOverCause, FailOverRequest, NextStep, NextStepKind, PlannedAttempt
+from domain.statuses import VerificationStatus
+from rules.routing.catalog import Catalog
+from rules.routing.failover import REGION_SILENT_CODE, Choice, GiveUp, Wait, after_failure
+from store.attempts import attempts_of, follower_of, plan_attempt
+from store.engine import Database
+from store.plans import announced, plan_of, tried_of
+from store.submissions import settle_unsent
+from store.verifications import read_verification, take_counter
+
+_FINISHED = NextStep(kind=NextStepKind.FINISH, reason="the verification is finished")
+
+
+class PlanningActivities:
+    """Plan the next attempt, once for each that it follows."""
+
+    def __init__(self, *, database: Database, catalog: Catalog) -> None:
+        self._database = database
+        self._catalog = catalog
+
+    @activity.defn
+    async def plan_next(self, request: FailOverRequest) -> NextStep:
+        """Say what to do after an attempt that did not do; asked again, say the same again."""
+        async with self._database.transaction() as connection:
+            verification = await read_verification(connection, request.verification_id)
+            if verification is None or verification.status is not VerificationStatus.PENDING:
+                return _FINISHED
+            follower = await follower_of(connection, request.attempt_id)
+            if follower is not None:
+                return _send(announced(follower), follower.reason)
+            code = REGION_SILENT_CODE if request.cause is FailOverCause.REGION_SILENT else "abandoned"
+            await settle_unsent(connection, request.attempt_id, code=code)
+            attempts = await attempts_of(connection, request.verification_id)
+            return await self._decide(connection, verification, _with_last(attempts, request.attempt_id), request.cause)
+
+    async def _decide(
+        self,
+        connection: AsyncConnection,
+        verification: VerificationFacts,
+        attempts: list[AttemptFacts],
+        cause: FailOverCause,
+    ) -> NextStep:
+        routes = self._catalog.routes_to(verification.country)
+        match after_failure(routes, [tried_of(each) for each in attempts], cause=cause):
+            case Choice() as choice:
+                counter = await take_counter(connection, verification.id)
+                if counter is None:
+                    return _FINISHED
+                last = attempts[-1]
+                plan = plan_of(choice, verification_id=verification.id, sequence=counter, send=last.send, after=last.id)
+                await plan_attempt(connection, plan)
+                return _send(announced(plan), choice.reason)
+            case Wait(reason=reason):
+                return NextStep(kind=NextStepKind.WAIT, reason=reason)
+            case GiveUp(reason=reason):
+                return NextStep(kind=NextStepKind.FAIL, reason=reason)
+
+
+def _with_last(attempts: list[AttemptFacts], attempt_id: UUID) -> list[AttemptFacts]:
+    """Return the attempts with the one that did not do at the end; a resend may have been planned after it."""
+    return sorted(attempts, key=lambda each: each.id == attempt_id)
+
+
+def _send(attempt: PlannedAttempt, reason: str) -> NextStep:
+    return NextStep(kind=NextStepKind.SEND, reason=reason, attempt=attempt)

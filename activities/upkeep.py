@@ -1,0 +1,85 @@
+"""Upkeep: what a crash left half done is finished, what is overdue is concluded, what is old is forgotten."""
+
+import time
+from typing import Protocol
+from uuid import UUID
+
+from temporalio import activity
+
+from domain.errors import TemporalUnavailableError
+from domain.messages import StartVerification, UpkeepReport
+from domain.statuses import VerificationStatus
+from store import budgets, idempotency
+from store.engine import Database
+from store.plans import announced
+from store.upkeep import ForgottenAttempt, forgotten_attempts
+from store.verifications import conclude, due_verifications
+
+_HOUR_S = 3600
+_BUDGET_HOURS_KEPT = 48
+
+
+class Starter(Protocol):
+    """The part of the way to workflows that upkeep needs."""
+
+    async def send_another(self, start: StartVerification, *, account_id: UUID) -> None:
+        """Have a verification's workflow send `start.first`, starting it if need be."""
+        ...
+
+
+class UpkeepActivities:
+    """Mend what no workflow will mend."""
+
+    def __init__(self, *, database: Database, starter: Starter, failures_cap: int) -> None:
+        self._database = database
+        self._starter = starter
+        self._failures_cap = failures_cap
+
+    @activity.defn
+    async def mend(self) -> UpkeepReport:
+        """Start what was never started, conclude what nobody concluded, forget what is old; safe to run twice."""
+        return UpkeepReport(
+            restarted=await self._restart(), expired=await self._expire(), forgotten=await self._forget()
+        )
+
+    async def _restart(self) -> int:
+        async with self._database.reading() as connection:
+            forgotten = await forgotten_attempts(connection)
+        for each in forgotten:
+            try:
+                await self._starter.send_another(_start_of(each), account_id=each.verification.account_id)
+            except TemporalUnavailableError:
+                return 0  # it was here a moment ago; the next run, seconds away, tries again
+        return len(forgotten)
+
+    async def _expire(self) -> int:
+        async with self._database.reading() as connection:
+            due = await due_verifications(connection)
+        for each in due:
+            async with self._database.transaction() as connection:
+                await conclude(
+                    connection,
+                    each,
+                    status=VerificationStatus.EXPIRED,
+                    reason="deadline_passed",
+                    failures_cap=self._failures_cap,
+                    only_when_due=True,
+                )
+        return len(due)
+
+    async def _forget(self) -> int:
+        async with self._database.transaction() as connection:
+            hour = int(time.time()) // _HOUR_S
+            old_budgets = await budgets.forget_before(connection, hour - _BUDGET_HOURS_KEPT)
+            return old_budgets + await idempotency.forget_old(connection)
+
+
+def _start_of(forgotten: ForgottenAttempt) -> StartVerification:
+    facts = forgotten.verification
+    return StartVerification(
+        verification_id=facts.id,
+        country=facts.country,
+        lifetime_s=max(1, int((facts.expires_at - facts.read_at).total_seconds())),
+        first=announced(forgotten.attempt),
+        environment=facts.environment,
+    )

@@ -1,0 +1,63 @@
+"""The HTTP application: routers, problem handlers, the body limit, the OpenAPI document; wiring and nothing else."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeAlias
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from api import health, pages, problems, receipts
+from api.edge import BodyLimit
+from api.parts import Parts
+from api.v1 import reference, sandbox, verifications
+
+VERSION = "0.1.0"
+_ABOUT = "Verify that a person holds a phone number: start a verification, check the code the person typed."
+
+OpenParts: TypeAlias = Callable[[], AbstractAsyncContextManager[Parts]]
+
+
+def create_app(open_parts: OpenParts) -> FastAPI:
+    """Return the application; its parts are opened when it starts and closed when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_parts() as parts:
+            app.state.parts = parts
+            yield
+
+    app = FastAPI(
+        title="Countersign",
+        version=VERSION,
+        description=_ABOUT,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+        redirect_slashes=False,
+    )
+    for router in (verifications.router, sandbox.router, reference.router, receipts.router, health.router):
+        app.include_router(router)
+    app.include_router(pages.router)
+    problems.install(app)
+    app.add_middleware(BodyLimit)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document, with the problem schema that every refusal refers to."""
+    if not app.openapi_schema:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = problems.problem_schema()
+        for unused in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(unused, None)
+        app.openapi_schema = document
+    return app.openapi_schema

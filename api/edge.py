@@ -1,0 +1,63 @@
+"""The edge of the process: a body over the limit is refused before it is read, whatever its headers claim."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import problem
+from domain.errors import BodyTooLargeError
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+class _TooLarge(Exception):  # noqa: N818 - a signal inside this file
+    pass
+
+
+class BodyLimit:
+    """Refuses bodies over 64 KiB: at once when the length is declared, else when the byte too many arrives."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on with its body counted."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if _declared_length(scope) > MAX_BODY_BYTES:
+            await _refuse(scope, receive, send)
+            return
+        counted = _Counted(receive)
+        try:
+            await self._app(scope, counted, send)
+        except _TooLarge:
+            await _refuse(scope, receive, send)
+
+
+class _Counted:
+    """A `receive` that stops when more than the limit has come."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._seen = 0
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        if self._seen > MAX_BODY_BYTES:
+            raise _TooLarge
+        return message
+
+
+def _declared_length(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    error = BodyTooLargeError(f"A body may have {MAX_BODY_BYTES} bytes.")
+    answer = problem(error)
+    # The rest of the body is not read, so the connection cannot be used again.
+    answer.headers["Connection"] = "close"
+    await answer(scope, receive, send)

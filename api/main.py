@@ -1,0 +1,103 @@
+"""The composition root of an API process: settings in, application out (`uvicorn --factory api.main:create`)."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+from fastapi import FastAPI
+from temporalio.client import Client
+
+from api.app import create_app
+from api.parts import Parts
+from api.rates import RequestRates
+from rules.protection.published import published_limits
+from runtime.logs import configure_logs
+from runtime.settings import Settings, reference
+from runtime.setup import (
+    carrier_client,
+    catalog,
+    key_ring_of,
+    number_cipher,
+    receipt_readers,
+    sandbox_control,
+)
+from runtime.temporal import connect
+from services.accounts import Accounts
+from services.checks import Checks
+from services.idempotency import Idempotency
+from services.presenting import Presenter
+from services.reading import Reading
+from services.receipts import Receipts
+from services.sandbox import Sandbox
+from services.sends import Sends
+from services.verifications import Verifications
+from services.workflow_gateway import VerificationWorkflows
+from services.wrong_checks import WrongCheckBudget
+from store.engine import Database
+from store.migrate import ensure_migrated
+
+
+def create() -> FastAPI:
+    """Return the application for the environment's settings."""
+    settings = Settings()
+    configure_logs(as_json=settings.log_json)
+    return create_app(lambda: open_parts(settings))
+
+
+@asynccontextmanager
+async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
+    """Open what an API process works with, and close it again."""
+    database = Database(settings.database, pool_size=settings.database_pool)
+    client = await connect(settings.temporal_address, namespace=settings.temporal_namespace)
+    async with carrier_client() as http:
+        parts = parts_of(settings, database=database, client=client, http=http)
+        yield parts
+        await parts.close()
+    await database.close()
+
+
+def parts_of(settings: Settings, *, database: Database, client: Client, http: httpx2.AsyncClient) -> Parts:
+    """Return the use cases, wired."""
+    keys, limits = key_ring_of(settings), settings.check_limits
+    numbers = number_cipher(keys)
+    presenter, workflows = Presenter(numbers), VerificationWorkflows(client)
+    reading = Reading(database=database, presenter=presenter)
+    rates = RequestRates(default_per_s=settings.api_rate, redis_url=settings.redis_url)
+    budget = WrongCheckBudget(
+        database,
+        per_account=settings.wrong_checks_per_hour,
+        per_instance=settings.wrong_checks_per_hour_instance,
+    )
+    return Parts(
+        accounts=Accounts(database=database, keys=keys),
+        verifications=Verifications(
+            database=database,
+            sends=Sends(keys=keys, numbers=numbers, catalog=catalog(settings), limits=limits),
+            presenter=presenter,
+            reading=reading,
+            workflows=workflows,
+            idempotency=Idempotency(database),
+            failures_cap=limits.failures_in_a_row,
+        ),
+        checks=Checks(
+            database=database,
+            keys=keys,
+            presenter=presenter,
+            workflows=workflows,
+            budget=budget,
+            failures_cap=limits.failures_in_a_row,
+        ),
+        reading=reading,
+        receipts=Receipts(database=database, readers=receipt_readers(settings), workflows=workflows),
+        sandbox=Sandbox(sandbox_control(settings, http)),
+        rates=rates,
+        limits=published_limits(
+            limits,
+            requests_per_s=settings.api_rate,
+            wrong_checks_per_hour=settings.wrong_checks_per_hour,
+            wrong_checks_per_hour_instance=settings.wrong_checks_per_hour_instance,
+        ),
+        countries=reference("country_rules.json"),
+        readiness={"database": lambda: ensure_migrated(database), "temporal": workflows.ping},
+        close=workflows.drain,
+    )

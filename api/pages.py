@@ -1,0 +1,64 @@
+"""Pages without outside requests: the API reference, and what each problem means."""
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+
+from domain.errors import NotFoundError
+
+router = APIRouter(include_in_schema=False)
+_STATIC = Path(__file__).parent / "static"
+_PROBLEMS = Path(__file__).parent.parent / "docs" / "problems.md"
+_SCALAR = "vendor/scalar-1.46.4/standalone.js"
+_SERVED = frozenset({_SCALAR, "reference.js"})
+_A_YEAR = "public, max-age=31536000, immutable"
+# `style-src` needs inline styles for Scalar; scripts come from here and nowhere else, and nothing is fetched elsewhere.
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+    "font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_PAGE = f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Countersign API reference</title>
+</head>
+<body>
+<div id="app"></div>
+<script src="/static/{_SCALAR}"></script>
+<script src="/static/reference.js"></script>
+</body>
+</html>
+"""
+
+
+@router.get("/")
+@router.get("/reference")
+async def api_reference() -> Response:
+    """Return the API reference."""
+    return HTMLResponse(_PAGE, headers=_page_headers())
+
+
+@router.get("/docs/problems")
+async def problems_page() -> Response:
+    """Return what each problem code means; the `type` of a problem document points here."""
+    return PlainTextResponse(_PROBLEMS.read_text(encoding="utf-8"), headers=_page_headers())
+
+
+@router.get("/static/{name:path}")
+async def static_file(name: str) -> Response:
+    """Return one of the files the pages need; nothing else in the folder can be named."""
+    if name not in _SERVED:
+        raise NotFoundError("There is no such file.")
+    return FileResponse(_STATIC / name, media_type="text/javascript", headers={"Cache-Control": _A_YEAR})
+
+
+def _page_headers() -> dict[str, str]:
+    return {
+        "Content-Security-Policy": _POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }

@@ -1,0 +1,33 @@
+"""What the HTTP edge is given to work with: the use cases, and what says whether the instance is ready."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from api.rates import RequestRates
+from services.accounts import Accounts
+from services.checks import Checks
+from services.reading import Reading
+from services.receipts import Receipts
+from services.sandbox import Sandbox
+from services.verifications import Verifications
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The use cases of an API process.
+
+    `readiness` names each part the instance needs with a call that raises when it is not ready.
+    """
+
+    accounts: Accounts
+    verifications: Verifications
+    checks: Checks
+    reading: Reading
+    receipts: Receipts
+    sandbox: Sandbox
+    rates: RequestRates
+    limits: Mapping[str, Any]
+    countries: Mapping[str, Any]
+    readiness: Mapping[str, Callable[[], Awaitable[object]]]
+    close: Callable[[], Awaitable[None]]

@@ -1,0 +1,133 @@
+"""Refusals as RFC 9457 problem documents: one function for every 4xx and 5xx of `/v1`.
+
+What a caller sent is never repeated in one: it may be a number or a code.
+"""
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from domain import errors
+from domain.errors import DomainError
+
+MEDIA_TYPE = "application/problem+json"
+# Relative on purpose: the documentation lies beside the API of each installation.
+TYPE_PREFIX = "/docs/problems#"
+_log = structlog.get_logger()
+_BY_STATUS: dict[int, type[DomainError]] = {
+    400: errors.MalformedBodyError,
+    404: errors.NotFoundError,
+    405: errors.MethodNotAllowedError,
+    413: errors.BodyTooLargeError,
+}
+_NAMED = {
+    404: "Nothing is at this path; /openapi.json lists what there is.",
+    405: "The path exists but does not take this method; /openapi.json lists what it takes.",
+    400: "The body is not JSON that can be read: UTF-8, at most 64 KiB, nested at most 16 deep.",
+}
+
+
+def problem(error: DomainError) -> JSONResponse:
+    """Return the answer that tells of a refusal."""
+    body: dict[str, Any] = {
+        "type": f"{TYPE_PREFIX}{error.code}",
+        "title": error.title,
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
+        **error.fields,
+    }
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        body["retry_after_s"] = error.retry_after_s
+        headers["Retry-After"] = str(error.retry_after_s)
+    if error.status == 401:  # noqa: PLR2004 - the status that RFC 6750 wants a challenge with
+        headers["WWW-Authenticate"] = 'Bearer realm="countersign"'
+    return JSONResponse(body, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses` of a route: the statuses it can answer beside its own, and those that any route can."""
+    every = sorted({*statuses, 401, 404, 405, 413, 422, 429, 500, 503})
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {status: {"description": _describe(status), "content": {MEDIA_TYPE: {"schema": schema}}} for status in every}
+
+
+def install(app: FastAPI) -> None:
+    """Have every refusal of an app answered as a problem document."""
+
+    @app.exception_handler(DomainError)
+    async def refused(_: Request, error: DomainError) -> JSONResponse:
+        return problem(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def not_valid(_: Request, error: RequestValidationError) -> JSONResponse:
+        found = error.errors()
+        if any(each["type"] == "json_invalid" for each in found):
+            return problem(errors.MalformedBodyError(_NAMED[400]))
+        return problem(errors.InvalidRequestError(_sentence(found), fields={"errors": [_told(each) for each in found]}))
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> JSONResponse:
+        kind = _BY_STATUS.get(error.status_code, errors.InternalError)
+        answer = problem(kind(_NAMED.get(error.status_code, str(error.detail))))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        # The outermost edge: whatever it is, the caller gets a problem document and the log gets the rest.
+        _log.error("request_failed", route=getattr(request.scope.get("route"), "path", None), exc_info=error)
+        return problem(errors.InternalError("The request failed and was logged; try again."))
+
+
+def _describe(status: int) -> str:
+    kinds = [each for each in _all_errors() if each.status == status]
+    return "; ".join(sorted(each.code for each in kinds)) or "a problem document"
+
+
+def _all_errors() -> list[type[DomainError]]:
+    return DomainError.__subclasses__()
+
+
+def _told(found: Any) -> dict[str, str]:
+    place = ".".join(str(part) for part in found["loc"] if part != "body")
+    return {"field": place or "body", "message": _message(found)}
+
+
+def _message(found: Any) -> str:
+    if found["type"] == "extra_forbidden":
+        return "is not a field of this request"
+    text: str = found["msg"]
+    return text.removeprefix("Value error, ")
+
+
+def _sentence(found: Any) -> str:
+    first = _told(found[0])
+    more = f" ({len(found)} fields in all)" if len(found) > 1 else ""
+    return f"{first['field']}: {first['message']}{more}"
+
+
+def problem_schema() -> dict[str, Any]:
+    """Return the JSON schema of a problem document, for the OpenAPI document."""
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "title": "Problem",
+        "description": "A refusal (RFC 9457). `code` is stable; `detail` says what to do.",
+        "required": ["type", "title", "status", "code", "detail"],
+        "properties": {
+            "type": text,
+            "title": text,
+            "status": {"type": "integer"},
+            "code": {"type": "string", "enum": sorted(each.code for each in _all_errors())},
+            "detail": text,
+            "retry_after_s": {"type": "integer"},
+            "errors": {"type": "array", "items": {"type": "object", "additionalProperties": text}},
+        },
+        "additionalProperties": True,
+    }

@@ -1,0 +1,51 @@
+"""How many requests a key may make: ten a second, twenty at once, counted by the `limits` library.
+
+In memory for one API process, in Redis for several. Security and money limits are not here: they are in SQL.
+"""
+
+import time
+
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import MemoryStorage, RedisStorage, Storage
+from limits.aio.strategies import MovingWindowRateLimiter
+
+from domain.errors import RateLimitedError
+from domain.facts import Caller
+
+# Twenty in any two seconds: ten a second for long, and twenty at once after a pause.
+_BURST_S = 2
+
+
+class RequestRates:
+    """Lets a key's requests through, or says when the next one may come."""
+
+    def __init__(self, *, default_per_s: int, redis_url: str | None = None) -> None:
+        storage: Storage = (
+            MemoryStorage() if redis_url is None else RedisStorage(f"async+{redis_url}", implementation="redispy")
+        )
+        self._limiter = MovingWindowRateLimiter(storage)
+        self._default_per_s = default_per_s
+
+    @property
+    def default_per_s(self) -> int:
+        """Return how many requests a second a key may make unless it says otherwise; 0 is no limit."""
+        return self._default_per_s
+
+    async def admit(self, caller: Caller) -> None:
+        """Count a request of a key.
+
+        Raises:
+            RateLimitedError: it is one too many.
+
+        """
+        per_s = self._default_per_s if caller.requests_per_s is None else caller.requests_per_s
+        if per_s == 0:
+            return
+        item = RateLimitItemPerSecond(per_s * _BURST_S, _BURST_S)
+        if not await self._limiter.hit(item, caller.key_id):
+            window = await self._limiter.get_window_stats(item, caller.key_id)
+            raise RateLimitedError(
+                f"This key may make {per_s} requests a second; slow down.",
+                retry_after_s=window.reset_time - time.time(),
+                fields={"limit": per_s, "remaining": window.remaining},
+            )

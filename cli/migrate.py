@@ -1,0 +1,23 @@
+"""`python -m cli.migrate`: bring the database to the newest schema; safe to run again, and before every start."""
+
+import asyncio
+
+from runtime.settings import Settings
+from store.engine import Database
+from store.migrate import head, migrate
+
+
+async def _run() -> None:
+    database = Database(Settings().database)
+    await migrate(database)
+    await database.close()
+
+
+def main() -> None:
+    """Migrate the database of the environment's settings."""
+    asyncio.run(_run())
+    print(f"The database is at revision {head()}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,199 @@
+"""Every refusal the product can give, each with a stable code, an HTTP status and a sentence that says what to do.
+
+DomainError
+├── MalformedBodyError             400  malformed-body
+├── UnauthenticatedError           401  unauthenticated
+├── SandboxOnlyError               403  sandbox-only
+├── NotFoundError                  404  not-found
+├── MethodNotAllowedError          405  method-not-allowed
+├── VerificationFinishedError      409  verification-finished
+├── IdempotencyInFlightError       409  idempotency-in-flight
+├── BodyTooLargeError              413  body-too-large
+├── InvalidRequestError            422  invalid-request
+├── InvalidNumberError             422  invalid-number
+├── UnknownCountryError            422  unknown-country
+├── NumberTypeError                422  number-type-not-allowed
+├── NoRouteError                   422  no-route
+├── IdempotencyMismatchError       422  idempotency-key-reused
+├── TooSoonError                   429  too-soon
+├── NumberLimitError               429  number-limit
+├── NumberLockedError              429  number-locked
+├── CheckTooSoonError              429  check-too-soon
+├── CheckBudgetError               429  check-budget-exhausted
+├── RateLimitedError               429  rate-limited
+├── InternalError                  500  internal-error
+├── TemporalUnavailableError       503  temporal-unavailable
+├── DatabaseUnavailableError       503  database-unavailable
+└── SandboxUnavailableError        503  sandbox-unavailable
+"""
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, TypeAlias
+
+FieldValue: TypeAlias = str | int | bool | list[str] | list[dict[str, str]] | None
+
+
+class DomainError(Exception):
+    """A refusal. `detail` is for a person, `code` for a program, `fields` are further members of the problem."""
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 400
+    title: ClassVar[str] = "Refused"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retry_after_s: float | None = None,
+        fields: Mapping[str, FieldValue] | None = None,
+    ) -> None:
+        """Keep the sentence, the seconds until another try may work, and the problem's further members."""
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after_s = None if retry_after_s is None else max(1, math.ceil(retry_after_s))
+        self.fields: dict[str, FieldValue] = dict(fields or {})
+
+
+class MalformedBodyError(DomainError):
+    """The body is not JSON that can be read."""
+
+    code, status, title = "malformed-body", 400, "The body cannot be read"
+
+
+class UnauthenticatedError(DomainError):
+    """No key, or one that is not known."""
+
+    code, status, title = "unauthenticated", 401, "A valid API key is needed"
+
+
+class SandboxOnlyError(DomainError):
+    """A sandbox tool was called with a key of another environment."""
+
+    code, status, title = "sandbox-only", 403, "Only sandbox keys may do this"
+
+
+class NotFoundError(DomainError):
+    """Nothing of this account has this id, or the path does not exist."""
+
+    code, status, title = "not-found", 404, "Not found"
+
+
+class MethodNotAllowedError(DomainError):
+    """The path exists, the method does not."""
+
+    code, status, title = "method-not-allowed", 405, "Method not allowed"
+
+
+class VerificationFinishedError(DomainError):
+    """The verification has reached its end state."""
+
+    code, status, title = "verification-finished", 409, "The verification is finished"
+
+
+class IdempotencyInFlightError(DomainError):
+    """The first request with this Idempotency-Key has not been answered yet."""
+
+    code, status, title = "idempotency-in-flight", 409, "The first request with this key is still being answered"
+
+
+class BodyTooLargeError(DomainError):
+    """The body is over the limit."""
+
+    code, status, title = "body-too-large", 413, "The body is too large"
+
+
+class InvalidRequestError(DomainError):
+    """A field is missing, unknown or not of the accepted form."""
+
+    code, status, title = "invalid-request", 422, "The request is not valid"
+
+
+class InvalidNumberError(DomainError):
+    """The number is not strict E.164, or cannot exist."""
+
+    code, status, title = "invalid-number", 422, "The number is not valid"
+
+
+class UnknownCountryError(DomainError):
+    """The number belongs to no country."""
+
+    code, status, title = "unknown-country", 422, "The number belongs to no country"
+
+
+class NumberTypeError(DomainError):
+    """The kind of number cannot receive the message, or costs its holder money."""
+
+    code, status, title = "number-type-not-allowed", 422, "This kind of number is not accepted"
+
+
+class NoRouteError(DomainError):
+    """No pool of this instance serves the number's country."""
+
+    code, status, title = "no-route", 422, "No route to this country"
+
+
+class IdempotencyMismatchError(DomainError):
+    """The Idempotency-Key was used before with another body."""
+
+    code, status, title = "idempotency-key-reused", 422, "The Idempotency-Key belongs to another request"
+
+
+class TooSoonError(DomainError):
+    """The next message to this number is not allowed yet."""
+
+    code, status, title = "too-soon", 429, "Too soon for another message"
+
+
+class NumberLimitError(DomainError):
+    """The number has had as many messages as it may in the time."""
+
+    code, status, title = "number-limit", 429, "The number has had enough messages"
+
+
+class NumberLockedError(DomainError):
+    """Too many wrong codes in a row were tried for the number."""
+
+    code, status, title = "number-locked", 429, "The number is locked"
+
+
+class CheckTooSoonError(DomainError):
+    """The next check for this number is not allowed yet."""
+
+    code, status, title = "check-too-soon", 429, "Too soon for another check"
+
+
+class CheckBudgetError(DomainError):
+    """The account, or the instance, has had too many wrong checks this hour."""
+
+    code, status, title = "check-budget-exhausted", 429, "Too many wrong checks this hour"
+
+
+class RateLimitedError(DomainError):
+    """The key has made too many requests."""
+
+    code, status, title = "rate-limited", 429, "Too many requests"
+
+
+class InternalError(DomainError):
+    """Something failed that should not have; the log has the rest."""
+
+    code, status, title = "internal-error", 500, "Something went wrong on our side"
+
+
+class TemporalUnavailableError(DomainError):
+    """The workflow service did not answer in time; nothing was started."""
+
+    code, status, title = "temporal-unavailable", 503, "The workflow service is away"
+
+
+class DatabaseUnavailableError(DomainError):
+    """The database did not answer; nothing was changed."""
+
+    code, status, title = "database-unavailable", 503, "The database is away"
+
+
+class SandboxUnavailableError(DomainError):
+    """The sandbox carriers do not answer."""
+
+    code, status, title = "sandbox-unavailable", 503, "The sandbox carriers are away"

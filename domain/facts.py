@@ -1,0 +1,123 @@
+"""Facts as they are read from the database: frozen, plain, free of SQL."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from domain.statuses import (
+    AttemptStatus,
+    Channel,
+    Environment,
+    FailureClass,
+    Purpose,
+    ReceiptStatus,
+    VerificationStatus,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who is calling: an account, through one of its keys, in one environment.
+
+    `requests_per_s` is the key's own request rate; None is the instance's default, 0 is none.
+    """
+
+    account_id: UUID
+    account_name: str
+    environment: Environment
+    key_id: str
+    requests_per_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptFacts:
+    """One attempt, as stored."""
+
+    id: UUID
+    sequence: int
+    send: int
+    channel: Channel
+    carrier: str
+    region: str
+    pool_country: str
+    sender: str
+    sender_type: str
+    receipt_wait_s: int
+    reason: str
+    status: AttemptStatus
+    failure_class: FailureClass | None
+    carrier_code: str | None
+    planned_at: datetime
+    submitting_at: datetime | None
+    answered_at: datetime | None
+    receipt_status: ReceiptStatus | None
+    receipt_at: datetime | None
+    proved_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationFacts:
+    """One verification, as stored, with the database's time of reading it (`read_at`)."""
+
+    id: UUID
+    account_id: UUID
+    environment: Environment
+    country: str
+    number_sealed: str = field(repr=False)
+    number_hash: str
+    channel: Channel
+    purpose: Purpose
+    locale: str
+    brand: str
+    reference: str | None
+    code_length: int
+    status: VerificationStatus
+    reason: str | None
+    created_at: datetime
+    expires_at: datetime
+    finished_at: datetime | None
+    max_checks: int
+    checks: int
+    failures_before: int
+    next_check_at: datetime | None
+    attempts_made: int
+    read_at: datetime
+
+    @property
+    def is_overdue(self) -> bool:
+        """Say whether its time is over although nobody has concluded it yet."""
+        return self.status is VerificationStatus.PENDING and self.expires_at <= self.read_at
+
+    @property
+    def status_now(self) -> VerificationStatus:
+        """Return the status as callers are told it: one whose time is over is expired."""
+        return VerificationStatus.EXPIRED if self.is_overdue else self.status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardFacts:
+    """What a number may still get from an account, at the database's time of reading; `recent_sends` newest first."""
+
+    recent_sends: tuple[datetime, ...]
+    next_send_at: datetime
+    failures: int
+    next_check_at: datetime | None
+    locked_until: datetime | None
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerificationView:
+    """A verification as its account may see it: masked, with its attempts and with advice."""
+
+    facts: VerificationFacts
+    to: str
+    attempts: tuple[AttemptFacts, ...]
+    sends_left: int
+    next_send_at: datetime | None
+
+    @property
+    def checks_left(self) -> int:
+        """Return how many guesses may still be compared; none once it is finished."""
+        pending = self.facts.status_now is VerificationStatus.PENDING
+        return self.facts.max_checks - self.facts.checks if pending else 0

@@ -1,0 +1,129 @@
+"""What comes after an attempt that did not do: the next route, patience, or the end (`numbers_and_routing.md`).
+
+Pure: no clock, no I/O, no randomness. The answer says why, in words that are kept with the attempt.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.messages import FailOverCause
+from domain.statuses import AttemptStatus, FailureClass
+from rules.routing.catalog import Route
+
+# Automatic attempts for one message that somebody asked for; the design's guard against paying without end.
+MAX_ATTEMPTS_PER_SEND = 3
+
+# The person will not get the message on any route.
+_HOPELESS = frozenset({FailureClass.RECIPIENT_PERMANENT, FailureClass.OPTED_OUT})
+# The message may have reached the handset, whatever was heard of it.
+_MAY_HAVE_ARRIVED = frozenset(
+    {AttemptStatus.SUBMITTING, AttemptStatus.ACCEPTED, AttemptStatus.UNKNOWN, AttemptStatus.DELIVERED}
+)
+REGION_SILENT_CODE = "region-without-workers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What the choice must know of an attempt that was made."""
+
+    send: int
+    carrier: str
+    region: str
+    pool_country: str
+    sender: str
+    sender_type: str
+    status: AttemptStatus
+    failure_class: FailureClass | None = None
+    carrier_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """The next route, and why it."""
+
+    route: Route
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Nothing more to send; the code may still come back."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """The code cannot come back: the verification has failed, for this reason (a stable word)."""
+
+    reason: str
+
+
+def first_route(routes: Sequence[Route], tried: Sequence[Tried]) -> Choice | None:
+    """Return where to begin a message that somebody asked for; routes not used in this verification go first."""
+    # Better a route that did not do before than none: the caller asked, and a carrier may have recovered.
+    best = _best(routes, tried) or _least_tried(routes, tried)
+    if best is None:
+        return None
+    if not tried:
+        return Choice(route=best, reason=f"first route of pool {best.pool_country}")
+    return Choice(route=best, reason=f"resend: {best.carrier} in pool {best.pool_country} was tried least so far")
+
+
+def after_failure(routes: Sequence[Route], tried: Sequence[Tried], *, cause: FailOverCause) -> Choice | Wait | GiveUp:
+    """Return what to do after the last of the attempts in `tried` did not do."""
+    last = tried[-1]
+    if last.failure_class in _HOPELESS:
+        return GiveUp(reason=str(last.failure_class))
+    if cause is FailOverCause.NO_RECEIPT and last.status is AttemptStatus.DELIVERED:
+        return Wait(reason=f"{last.carrier} reported the message delivered")
+    this_send = [each for each in tried if each.send == last.send]
+    best = None
+    if len(this_send) < MAX_ATTEMPTS_PER_SEND:
+        used = {(each.carrier, each.pool_country) for each in this_send}
+        fresh = [route for route in routes if (route.carrier, route.pool_country) not in used]
+        best = _best(fresh, tried)
+    if best is not None:
+        where = "next in" if best.pool_country == last.pool_country else "backup"
+        return Choice(route=best, reason=f"{_told(last, cause)}: {where} pool {best.pool_country}")
+    if any(each.status in _MAY_HAVE_ARRIVED for each in tried):
+        return Wait(reason="no further route; a message may still have arrived")
+    return GiveUp(reason="no_route_left")
+
+
+def _best(routes: Sequence[Route], tried: Sequence[Tried]) -> Route | None:
+    """Return the least tried of the routes that what was learnt in this verification does not rule out."""
+    return _least_tried([route for route in routes if not _is_ruled_out(route, tried)], tried)
+
+
+def _least_tried(routes: Sequence[Route], tried: Sequence[Tried]) -> Route | None:
+    return min(routes, key=lambda route: sum(1 for each in tried if each.carrier == route.carrier), default=None)
+
+
+def _is_ruled_out(route: Route, tried: Sequence[Tried]) -> bool:
+    return any(_rules_out(each, route) for each in tried)
+
+
+def _rules_out(each: Tried, route: Route) -> bool:
+    """Say whether what one attempt met would meet the route as well."""
+    if each.carrier_code == REGION_SILENT_CODE:
+        return each.region == route.region
+    match each.failure_class:
+        case FailureClass.BLOCKED_CONTENT:
+            return each.sender_type == route.sender_type
+        case FailureClass.BLOCKED_SENDER:
+            return (each.carrier, each.sender) == (route.carrier, route.sender)
+        case _:
+            return False
+
+
+def _told(last: Tried, cause: FailOverCause) -> str:
+    match cause:
+        case FailOverCause.REGION_SILENT:
+            return f"no worker in region {last.region} took the message for {last.carrier}"
+        case FailOverCause.NO_RECEIPT:
+            return f"no receipt from {last.carrier} in time"
+        case FailOverCause.BAD_RECEIPT:
+            return f"{last.carrier} reported {last.status} ({last.failure_class})"
+        case FailOverCause.SUBMISSION:
+            return f"{last.carrier} answered {last.status} ({last.failure_class})"

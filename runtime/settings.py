@@ -1,0 +1,73 @@
+"""The settings of a process, from the environment; read by composition roots and nobody else."""
+
+import json
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.challenge import DEFAULT_CODE_LENGTH
+from rules.protection.checks import (
+    FAILURES_CAP,
+    WRONG_CHECKS_PER_HOUR_ACCOUNT,
+    WRONG_CHECKS_PER_HOUR_INSTANCE,
+    CheckLimits,
+    unsafe_limits,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Everything an instance can be told. Each field is `COUNTERSIGN_<NAME>` (`docs/operations.md`)."""
+
+    model_config = SettingsConfigDict(env_prefix="COUNTERSIGN_", extra="ignore")
+
+    home: Path = Path("var")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    database_url: str | None = None
+    database_pool: int = Field(default=20, ge=1, le=500)
+    temporal_address: str = "127.0.0.1:7233"
+    temporal_namespace: str = "default"
+    master_key: SecretStr | None = None
+    api_rate: int = Field(default=10, ge=0)
+    api_processes: int = Field(default=1, ge=1, le=64)
+    redis_url: str | None = None
+    failures_in_a_row: int = FAILURES_CAP
+    wrong_checks_per_hour: int = Field(default=WRONG_CHECKS_PER_HOUR_ACCOUNT, ge=1)
+    wrong_checks_per_hour_instance: int = Field(default=WRONG_CHECKS_PER_HOUR_INSTANCE, ge=1)
+    routes_file: Path = ROOT / "reference" / "routes.json"
+    sandbox_url: str | None = None
+    sandbox_secret: SecretStr | None = None
+    carrier_timeout_s: float = Field(default=3.0, gt=0, le=5)
+    log_json: bool = False
+
+    @model_validator(mode="after")
+    def _refuse_unsafe(self) -> Self:
+        """Refuse combinations that would break a promise, with a sentence that says which."""
+        why = unsafe_limits(self.check_limits, code_length=DEFAULT_CODE_LENGTH)
+        if why is not None:
+            raise ValueError(f"COUNTERSIGN_FAILURES_IN_A_ROW: {why}")
+        if self.api_processes > 1 and self.api_rate and self.redis_url is None:
+            raise ValueError(
+                "COUNTERSIGN_API_PROCESSES is over 1 but request rates are counted in each process's memory: set "
+                "COUNTERSIGN_REDIS_URL so that they share one count, or COUNTERSIGN_API_RATE=0 to have no request rate"
+            )
+        return self
+
+    @property
+    def check_limits(self) -> CheckLimits:
+        """Return the limits on guesses."""
+        return CheckLimits(failures_in_a_row=self.failures_in_a_row)
+
+    @property
+    def database(self) -> str:
+        """Return the URL of the product's database: the one given, else a file in the state directory."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.home.resolve() / 'countersign.db'}"
+
+
+def reference(name: str) -> Any:
+    """Return a piece of the reference data shipped with the product."""
+    return json.loads((ROOT / "reference" / name).read_text(encoding="utf-8"))

@@ -1,0 +1,95 @@
+"""The parts that API, worker and CLI have in common, each made from settings in one place."""
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+
+from carriers.null import NullCarrier
+from carriers.protocol import Carrier, ReceiptReader
+from carriers.sandbox import SandboxCarrier, SandboxReceipts
+from carriers.sandbox_control import SandboxControl
+from rules.routing.catalog import Catalog, catalog_of
+from runtime.secrets_file import own_secret
+from runtime.settings import Settings, reference
+from security.columns import ColumnCipher
+from security.keyring import KeyRing, key_ring
+
+_MASTER_KEY_FILE = "master.key"
+# Below the 75 s after which the sandbox closes an idle connection, so that none is used while it is being closed.
+_KEEP_ALIVE_S = 60.0
+
+
+def key_ring_of(settings: Settings) -> KeyRing:
+    """Return the instance's keys: from COUNTERSIGN_MASTER_KEY, else of the state directory's own master key.
+
+    Raises:
+        BadKeyError: what is there is not a master key.
+
+    """
+    given = settings.master_key
+    return key_ring(own_secret(settings.home, _MASTER_KEY_FILE) if given is None else given.get_secret_value())
+
+
+def number_cipher(keys: KeyRing) -> ColumnCipher:
+    """Return the cipher of the column that holds the numbers."""
+    return ColumnCipher(keys, table="verification", column="number")
+
+
+def catalog(settings: Settings) -> Catalog:
+    """Return the senders and policies of the routes file."""
+    return catalog_of(_routes(settings), reference("country_rules.json")["countries"])
+
+
+def carriers(settings: Settings, http: httpx2.AsyncClient) -> dict[str, Carrier]:
+    """Return the adapters of the carriers in the routes file that this instance is set up for."""
+    made: dict[str, Carrier] = {}
+    for name, each in _routes(settings)["carriers"].items():
+        match each["adapter"]:
+            case "null":
+                made[name] = NullCarrier(name)
+            case "sandbox" if settings.sandbox_url is not None:
+                made[name] = SandboxCarrier(
+                    name=name,
+                    base_url=settings.sandbox_url,
+                    secret=_sandbox_secret(settings),
+                    client=http,
+                    timeout_s=settings.carrier_timeout_s,
+                )
+    return made
+
+
+def receipt_readers(settings: Settings) -> dict[str, ReceiptReader]:
+    """Return what reads the receipts of each carrier that sends some."""
+    if settings.sandbox_url is None:
+        return {}
+    reader = SandboxReceipts(secret=_sandbox_secret(settings))
+    return {name: reader for name, each in _routes(settings)["carriers"].items() if each["adapter"] == "sandbox"}
+
+
+def sandbox_control(settings: Settings, http: httpx2.AsyncClient) -> SandboxControl | None:
+    """Return the way to the sandbox's outbox and scripts, if this instance has a sandbox."""
+    if settings.sandbox_url is None:
+        return None
+    return SandboxControl(base_url=settings.sandbox_url, secret=_sandbox_secret(settings), client=http)
+
+
+@asynccontextmanager
+async def carrier_client() -> AsyncIterator[httpx2.AsyncClient]:
+    """Open the HTTP client that carriers are called with: no proxies from the environment, no redirects."""
+    limits = httpx2.Limits(max_connections=500, max_keepalive_connections=100, keepalive_expiry=_KEEP_ALIVE_S)
+    async with httpx2.AsyncClient(trust_env=False, follow_redirects=False, limits=limits) as client:
+        yield client
+
+
+def _routes(settings: Settings) -> Mapping[str, Any]:
+    routes: Mapping[str, Any] = json.loads(settings.routes_file.read_text(encoding="utf-8"))
+    return routes
+
+
+def _sandbox_secret(settings: Settings) -> str:
+    if settings.sandbox_secret is None:
+        raise ValueError("COUNTERSIGN_SANDBOX_URL is set but COUNTERSIGN_SANDBOX_SECRET is not")
+    return settings.sandbox_secret.get_secret_value()

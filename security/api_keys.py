@@ -1,0 +1,62 @@
+"""API keys: `cs_test_<8 id><32 secret><6 checksum>`, the id in clear, the rest stored as a keyed hash.
+
+The checksum lets a scanner, and this server, tell a key from a look-alike without a look-up.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+import zlib
+from dataclasses import dataclass, field
+
+from domain.statuses import Environment
+
+_BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 8, 32, 6
+_PREFIXES = {Environment.SANDBOX: "cs_test_", Environment.PRODUCTION: "cs_live_"}
+KEY_PATTERN = r"cs_(?:test|live)_[0-9A-Za-z]{46}"
+_KEY = re.compile(KEY_PATTERN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKey:
+    """A key just made. `text` is shown once and kept nowhere."""
+
+    key_id: str
+    text: str = field(repr=False)
+    digest: str
+
+
+def make_key(pepper: bytes, *, environment: Environment) -> NewKey:
+    """Return a fresh key of an environment."""
+    body = "".join(secrets.choice(_BASE62) for _ in range(_ID_LENGTH + _SECRET_LENGTH))
+    text = f"{_PREFIXES[environment]}{body}"
+    text += _checksum(text)
+    return NewKey(key_id=body[:_ID_LENGTH], text=text, digest=digest_of(pepper, text))
+
+
+def key_id_of(text: str) -> str | None:
+    """Return the id inside a key, or None for anything that cannot be one of ours."""
+    if not _KEY.fullmatch(text) or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]:
+        return None
+    start = len(_PREFIXES[Environment.SANDBOX])
+    return text[start : start + _ID_LENGTH]
+
+
+def digest_of(pepper: bytes, text: str) -> str:
+    """Return what is stored of a key. A fast keyed hash suffices: the secret has 190 bits."""
+    return hmac.new(pepper, text.encode(), hashlib.sha256).hexdigest()
+
+
+def is_same(stored: str, computed: str) -> bool:
+    """Compare two digests in constant time."""
+    return hmac.compare_digest(stored, computed)
+
+
+def _checksum(text: str) -> str:
+    number, digits = zlib.crc32(text.encode()), ""
+    for _ in range(_CHECKSUM_LENGTH):
+        number, rest = divmod(number, len(_BASE62))
+        digits = _BASE62[rest] + digits
+    return digits

@@ -1,0 +1,155 @@
+"""Checking a code: count the guess, compare, approve; one transaction, answered without Temporal."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.challenge import LIVE_CODES, is_guess
+from domain.errors import CheckTooSoonError, DomainError, InvalidRequestError, NotFoundError
+from domain.facts import AttemptFacts, Caller, VerificationFacts, VerificationView
+from domain.messages import VerificationEnded
+from domain.statuses import VerificationStatus
+from security.codes import proved_counter
+from security.keyring import KeyRing
+from services.presenting import Presenter, finished, moment
+from services.workflow_gateway import VerificationWorkflows
+from services.wrong_checks import WrongCheckBudget
+from store.attempts import LIVE, attempts_of
+from store.checks import WithAdvice, count_guess, count_replay, read_with_advice
+from store.engine import Database
+from store.submissions import mark_proved
+from store.verifications import conclude
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """The verdict on one guess, and the verification after it."""
+
+    valid: bool
+    view: VerificationView
+
+
+class Checks:
+    """Judge guesses, exactly as many as are allowed."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        keys: KeyRing,
+        presenter: Presenter,
+        workflows: VerificationWorkflows,
+        budget: WrongCheckBudget,
+        failures_cap: int,
+    ) -> None:
+        self._database = database
+        self._keys = keys
+        self._presenter = presenter
+        self._workflows = workflows
+        self._budget = budget
+        self._failures_cap = failures_cap
+
+    async def check(self, caller: Caller, verification_id: UUID, guess: str) -> CheckOutcome:
+        """Return whether a guess is one of the codes alive.
+
+        Raises:
+            InvalidRequestError: the text could not be a code; it is not counted.
+            NotFoundError: the account has no such verification.
+            VerificationFinishedError: it has ended; a right code inside its lifetime is answered as approved instead.
+            CheckTooSoonError: the number has failed so often that the next guess must wait; it is not counted.
+            CheckBudgetError: the account has had too many wrong checks this hour; it is not counted.
+
+        """
+        if not is_guess(guess):
+            raise InvalidRequestError("A code is 4 to 10 digits, 0 to 9, and nothing else.")
+        async with self._budget.one_guess(caller) as spending:
+            outcome = await self._judge(caller, verification_id, guess)
+            spending.was_wrong = not outcome.valid
+        status = outcome.view.facts.status
+        if status is not VerificationStatus.PENDING:
+            self._workflows.tell_ended(verification_id, VerificationEnded(status=status))
+        return outcome
+
+    async def _judge(self, caller: Caller, verification_id: UUID, guess: str) -> CheckOutcome:
+        async with self._database.transaction() as connection:
+            counted = await count_guess(
+                connection, verification_id, account_id=caller.account_id, environment=caller.environment
+            )
+            if counted is not None:
+                return await self._compare(connection, counted, guess)
+        return await self._replay(caller, verification_id, guess)
+
+    async def _compare(self, connection: AsyncConnection, counted: WithAdvice, guess: str) -> CheckOutcome:
+        facts, attempts = counted.facts, await attempts_of(connection, counted.facts.id)
+        proved = self._proved(facts, attempts, guess)
+        if proved is not None:
+            await mark_proved(connection, verification_id=facts.id, counter=proved)
+            facts = await self._end(connection, facts, VerificationStatus.APPROVED, "code_proved")
+            attempts = await attempts_of(connection, facts.id)
+        elif facts.checks == facts.max_checks:
+            facts = await self._end(connection, facts, VerificationStatus.MAX_ATTEMPTS_REACHED, "too_many_wrong_codes")
+        return CheckOutcome(valid=proved is not None, view=self._presenter.show(facts, counted.guard, attempts))
+
+    async def _replay(self, caller: Caller, verification_id: UUID, guess: str) -> CheckOutcome:
+        """Judge a guess at a finished verification: a right one is told again and counts nothing, a wrong one counts.
+
+        Both are exact because the count is taken first and rolled back for a right guess.
+        """
+        try:
+            async with self._database.transaction() as connection:
+                counted = await count_replay(
+                    connection, verification_id, account_id=caller.account_id, environment=caller.environment
+                )
+                if counted is None:
+                    raise await _refusal(connection, caller, verification_id)
+                attempts = await attempts_of(connection, verification_id)
+                if self._proved(counted.facts, attempts, guess) is not None:
+                    raise _RightAgain(  # noqa: TRY301 - it must leave the transaction
+                        self._presenter.show(counted.facts, counted.guard, attempts)
+                    )
+        except _RightAgain as again:
+            return CheckOutcome(valid=True, view=again.view)
+        raise finished(counted.facts)
+
+    def _proved(self, facts: VerificationFacts, attempts: list[AttemptFacts], guess: str) -> int | None:
+        """Return the counter that was proved, of the newest attempts whose message may have arrived."""
+        live = [each.sequence for each in attempts if each.status in LIVE]
+        return proved_counter(
+            self._keys.codes,
+            guess,
+            verification_id=facts.id,
+            counters=live[-LIVE_CODES:],
+            length=facts.code_length,
+        )
+
+    async def _end(
+        self, connection: AsyncConnection, facts: VerificationFacts, status: VerificationStatus, reason: str
+    ) -> VerificationFacts:
+        ended = await conclude(connection, facts.id, status=status, reason=reason, failures_cap=self._failures_cap)
+        # The guess holds the row, so nobody can have ended it in between.
+        assert ended is not None  # noqa: S101 - states the invariant for the reader and for mypy
+        return ended
+
+
+class _RightAgain(Exception):  # noqa: N818 - not an error: it carries an answer out of a transaction to be rolled back
+    def __init__(self, view: VerificationView) -> None:
+        super().__init__()
+        self.view = view
+
+
+async def _refusal(connection: AsyncConnection, caller: Caller, verification_id: UUID) -> DomainError:
+    """Return why no guess may be compared now."""
+    found = await read_with_advice(
+        connection, verification_id, account_id=caller.account_id, environment=caller.environment
+    )
+    if found is None:
+        return NotFoundError("This account has no verification with this id.")
+    facts = found.facts
+    if facts.status_now is not VerificationStatus.PENDING or facts.next_check_at is None:
+        return finished(facts)
+    return CheckTooSoonError(
+        "Too many wrong codes in a row were tried for this number; wait before the next one.",
+        retry_after_s=(facts.next_check_at - facts.read_at).total_seconds(),
+        fields={"next_check_at": moment(facts.next_check_at)},
+    )

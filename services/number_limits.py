@@ -1,0 +1,55 @@
+"""What a number's limits say to a caller: how many guesses a new verification gets, and why a send was refused."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import CheckTooSoonError, DomainError, NumberLimitError, NumberLockedError, TooSoonError
+from domain.facts import GuardFacts, VerificationFacts
+from rules.protection.checks import DAY_S, CheckLimits, allowance
+from rules.protection.sends import advise
+from services.presenting import moment
+from store.guards import NumberKey, read_guard
+
+
+async def why_no_send(connection: AsyncConnection, number: NumberKey) -> DomainError:
+    """Return the refusal that explains why a number may not get a message now."""
+    guard = await read_guard(connection, number)
+    if guard is None:
+        return TooSoonError("Another message to this number is being counted; try again.", retry_after_s=1)
+    if guard.locked_until is not None and guard.locked_until > guard.read_at:
+        return NumberLockedError(
+            "Too many wrong codes in a row were tried for this number; it is locked until the time given.",
+            retry_after_s=(guard.locked_until - guard.read_at).total_seconds(),
+            fields={"locked_until": moment(guard.locked_until)},
+        )
+    advice = advise(guard.recent_sends, next_send_at=guard.next_send_at, now=guard.read_at)
+    refusal = TooSoonError if advice.sends_left else NumberLimitError
+    return refusal(
+        "Another message to this number may be sent from the time given on.",
+        retry_after_s=(advice.next_send_at - guard.read_at).total_seconds(),
+        fields={"next_send_at": moment(advice.next_send_at), "sends_left": advice.sends_left},
+    )
+
+
+def allowed_checks(limits: CheckLimits, *, guard: GuardFacts, recent: Sequence[VerificationFacts], ttl_s: int) -> int:
+    """Return how many guesses a new verification of a number gets.
+
+    Raises:
+        NumberLockedError: none, because the number has had its guesses for the day.
+        CheckTooSoonError: none in time, because the delay after many failures outlasts the verification.
+
+    """
+    allowed = allowance(limits, failures_in_a_row=guard.failures, checks_today=sum(each.checks for each in recent))
+    if allowed <= 0:
+        oldest_s = (guard.read_at - recent[-1].created_at).total_seconds() if recent else 0
+        raise NumberLockedError(
+            "This number has had as many guesses as one number gets in a day.", retry_after_s=max(60, DAY_S - oldest_s)
+        )
+    if guard.next_check_at is not None and (guard.next_check_at - guard.read_at).total_seconds() >= ttl_s:
+        raise CheckTooSoonError(
+            "After many wrong codes the next guess for this number is allowed only after this code would have ended.",
+            retry_after_s=(guard.next_check_at - guard.read_at).total_seconds() - ttl_s,
+            fields={"next_check_at": moment(guard.next_check_at)},
+        )
+    return allowed

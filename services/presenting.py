@@ -1,0 +1,57 @@
+"""How a verification is shown to the account that owns it: masked, with its attempts, with advice."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from domain.errors import VerificationFinishedError
+from domain.facts import AttemptFacts, GuardFacts, VerificationFacts, VerificationView
+from domain.phone import mask
+from domain.statuses import VerificationStatus
+from rules.protection.sends import advise
+from security.columns import ColumnCipher
+
+
+class Presenter:
+    """Turns facts into what a caller may see."""
+
+    def __init__(self, numbers: ColumnCipher) -> None:
+        self._numbers = numbers
+
+    def show(
+        self, facts: VerificationFacts, guard: GuardFacts | None, attempts: Sequence[AttemptFacts]
+    ) -> VerificationView:
+        """Return the view of a verification."""
+        number = self._numbers.decrypt(facts.number_sealed, account_id=facts.account_id, row=facts.id)
+        sends_left, next_send_at = _sends(facts, guard)
+        return VerificationView(
+            facts=facts,
+            to=mask(number, country=facts.country),
+            attempts=tuple(attempts),
+            sends_left=sends_left,
+            next_send_at=next_send_at,
+        )
+
+
+def finished(facts: VerificationFacts) -> VerificationFinishedError:
+    """Return the refusal that says how and when a verification ended."""
+    at = facts.finished_at or facts.expires_at
+    return VerificationFinishedError(
+        f"The verification is {facts.status_now}; start a new one.",
+        fields={
+            "verification_status": facts.status_now.value,
+            "reason": facts.reason or "deadline_passed",
+            "finished_at": moment(at),
+        },
+    )
+
+
+def moment(at: datetime) -> str:
+    """Return a moment as callers are told it: RFC 3339, UTC, with a Z."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _sends(facts: VerificationFacts, guard: GuardFacts | None) -> tuple[int, datetime | None]:
+    if guard is None or facts.status_now is not VerificationStatus.PENDING:
+        return 0, None
+    advice = advise(guard.recent_sends, next_send_at=guard.next_send_at, now=facts.read_at)
+    return advice.sends_left, advice.next_send_at

@@ -1,0 +1,61 @@
+"""What carriers tell us later: authenticated, stored as a fact, and only a bad word is passed on to the workflow."""
+
+from collections.abc import Mapping
+
+from carriers.protocol import ReceiptNotice, ReceiptReader
+from domain.errors import NotFoundError, UnauthenticatedError
+from domain.statuses import ReceiptStatus, VerificationStatus
+from services.workflow_gateway import VerificationWorkflows
+from store.attempts import read_attempt
+from store.engine import Database
+from store.submissions import record_receipt
+from store.verifications import read_verification
+
+_BAD = frozenset({ReceiptStatus.UNDELIVERED, ReceiptStatus.EXPIRED, ReceiptStatus.REJECTED})
+
+
+class Receipts:
+    """Takes receipts in."""
+
+    def __init__(
+        self, *, database: Database, readers: Mapping[str, ReceiptReader], workflows: VerificationWorkflows
+    ) -> None:
+        self._database = database
+        self._readers = readers
+        self._workflows = workflows
+
+    async def arrive(self, carrier: str, *, body: bytes, headers: Mapping[str, str]) -> None:
+        """Store a receipt. Doubled, reordered and late ones change nothing.
+
+        Raises:
+            NotFoundError: no such carrier, or no attempt of it by this name.
+            UnauthenticatedError: the receipt is not authentic.
+            TemporalUnavailableError: it is stored, but the workflow could not be told; the carrier should repeat it.
+
+        """
+        reader = self._readers.get(carrier)
+        if reader is None:
+            raise NotFoundError("No carrier of this name sends receipts here.")
+        notice = reader.read(body=body, headers=dict(headers))
+        if notice is None:
+            raise UnauthenticatedError("The receipt's signature or time is not right.")
+        await self._store(carrier, notice)
+
+    async def _store(self, carrier: str, notice: ReceiptNotice) -> None:
+        async with self._database.transaction() as connection:
+            found = await read_attempt(connection, notice.attempt_id)
+            if found is None or found[1].carrier != carrier:
+                raise NotFoundError("This carrier was given no message with this reference.")
+            await record_receipt(
+                connection,
+                notice.attempt_id,
+                carrier=carrier,
+                status=notice.status,
+                failure_class=notice.failure_class,
+                carrier_code=notice.carrier_code,
+            )
+            verification = await read_verification(connection, found[0])
+        # Also for a repetition: the first telling may have been the one that got lost, and telling twice is harmless.
+        is_pending = verification is not None and verification.status is VerificationStatus.PENDING
+        if notice.status in _BAD and is_pending:
+            await self._workflows.receipt_was_bad(found[0], attempt_id=notice.attempt_id)

@@ -1,0 +1,59 @@
+"""The sandbox's tools: the outbox to read a message from, and the carriers' scripts. For sandbox keys only."""
+
+from collections.abc import Sequence
+
+from carriers.sandbox_control import SandboxControl
+from domain.errors import SandboxOnlyError, SandboxUnavailableError
+from domain.facts import Caller
+from domain.sandbox import BehaviourView, SandboxBehaviour, SandboxMessage
+from domain.statuses import Environment
+
+
+class Sandbox:
+    """What a developer may see and set of the scripted carriers."""
+
+    def __init__(self, control: SandboxControl | None) -> None:
+        self._control = control
+
+    async def messages(self, caller: Caller, *, to: str | None) -> Sequence[SandboxMessage]:
+        """Return what arrived on handsets in the last hour, newest last."""
+        return await self._for(caller).messages(to)
+
+    async def behaviours(self, caller: Caller) -> Sequence[BehaviourView]:
+        """Return how each carrier behaves now."""
+        return await self._for(caller).behaviours()
+
+    async def set_behaviour(
+        self,
+        caller: Caller,
+        carrier: str,
+        *,
+        behaviour: SandboxBehaviour,
+        latency_ms: int,
+        times: int | None,
+        to: str | None,
+    ) -> BehaviourView:
+        """Script a carrier: for everything or for one number, for good or for some messages.
+
+        Raises:
+            NotFoundError: there is no such carrier.
+
+        """
+        control = self._for(caller)
+        return await control.set_behaviour(carrier, behaviour=behaviour, latency_ms=latency_ms, times=times, to=to)
+
+    async def reset(self, caller: Caller, carrier: str) -> None:
+        """Have a carrier accept everything again.
+
+        Raises:
+            NotFoundError: there is no such carrier.
+
+        """
+        await self._for(caller).reset(carrier)
+
+    def _for(self, caller: Caller) -> SandboxControl:
+        if caller.environment is not Environment.SANDBOX:
+            raise SandboxOnlyError("The sandbox's tools take sandbox keys (cs_test_) only.")
+        if self._control is None:
+            raise SandboxUnavailableError("This instance has no sandbox carriers (COUNTERSIGN_SANDBOX_URL is not set).")
+        return self._control

@@ -1,0 +1,207 @@
+"""What one more message writes: the number's limit, the verification if it is new, the attempt; in one transaction.
+
+Also how it is taken back when the workflow could not be told of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.challenge import DEFAULT_CODE_LENGTH, DEFAULT_TTL_S, MAX_TTL_S
+from domain.errors import NoRouteError
+from domain.facts import AttemptFacts, Caller, GuardFacts, VerificationFacts
+from domain.messages import PlannedAttempt, StartVerification
+from domain.phone import Phone
+from domain.statuses import Channel, Purpose, VerificationStatus
+from rules.protection.checks import DAY_S, CheckLimits
+from rules.routing.catalog import Catalog
+from rules.routing.failover import Choice, first_route
+from security.columns import ColumnCipher
+from security.keyring import KeyRing
+from services.number_limits import allowed_checks, why_no_send
+from services.presenting import finished
+from store.accounts import remember_short_codes
+from store.attempts import attempts_of, plan_attempt
+from store.guards import NumberKey, give_back_send, read_guard, take_send
+from store.plans import announced, plan_of, tried_of
+from store.submissions import withdraw_planned
+from store.verifications import (
+    NewVerification,
+    conclude,
+    insert_verification,
+    number_of,
+    remove_pending,
+    take_counter,
+    verifications_of_number,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartRequest:
+    """What a business asks for when it starts a verification; `to` is the text as it came."""
+
+    to: str = field(repr=False)
+    channel: Channel = Channel.SMS
+    purpose: Purpose = Purpose.CONFIRM_CONTACT
+    locale: str = "en"
+    brand: str | None = None
+    ttl_s: int = DEFAULT_TTL_S
+    code_length: int = DEFAULT_CODE_LENGTH
+    client_ip: str | None = field(default=None, repr=False)
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a transaction wrote for one more message; `attempts` are all of the verification's but the new one."""
+
+    facts: VerificationFacts
+    guard: GuardFacts
+    attempt: PlannedAttempt
+    is_new: bool
+    attempts: tuple[AttemptFacts, ...] = ()
+
+    def as_start(self) -> StartVerification:
+        """Return what the workflow is told."""
+        left_s = (self.facts.expires_at - self.facts.read_at).total_seconds()
+        return StartVerification(
+            verification_id=self.facts.id,
+            country=self.facts.country,
+            lifetime_s=max(1, round(left_s)),
+            first=self.attempt,
+            environment=self.facts.environment,
+        )
+
+
+class Sends:
+    """Writes one more message of a number, or refuses it, and takes it back."""
+
+    def __init__(self, *, keys: KeyRing, numbers: ColumnCipher, catalog: Catalog, limits: CheckLimits) -> None:
+        self._keys = keys
+        self._numbers = numbers
+        self._catalog = catalog
+        self._limits = limits
+
+    def number_key(self, caller: Caller, phone: Phone) -> NumberKey:
+        """Return the name of a number's limits."""
+        return NumberKey(
+            account_id=caller.account_id,
+            environment=caller.environment,
+            number_hash=self._keys.lookup_hash(phone.e164),
+        )
+
+    async def start(
+        self, connection: AsyncConnection, caller: Caller, phone: Phone, request: StartRequest, *, new_id: UUID
+    ) -> Written:
+        """Write a new verification, or one more message of the number's pending one.
+
+        Raises:
+            TooSoonError, NumberLimitError, NumberLockedError, CheckTooSoonError: a limit of the number forbids it.
+
+        """
+        number = self.number_key(caller, phone)
+        guard = await take_send(connection, number)
+        if guard is None:
+            raise await why_no_send(connection, number)
+        recent = await verifications_of_number(connection, number, within_s=DAY_S + MAX_TTL_S)
+        pending = next((each for each in recent if each.status is VerificationStatus.PENDING), None)
+        if pending is not None and not pending.is_overdue:
+            return await self._another(connection, pending, guard)
+        if pending is not None:
+            await self._expire(connection, pending)
+            guard = await read_guard(connection, number) or guard
+        checks = allowed_checks(self._limits, guard=guard, recent=recent, ttl_s=request.ttl_s)
+        if request.code_length < DEFAULT_CODE_LENGTH:
+            await remember_short_codes(connection, caller.account_id)
+        new = self._new_row(caller, phone, request, guard, new_id=new_id, max_checks=checks)
+        return await self._first(connection, await insert_verification(connection, new), guard)
+
+    async def resend(self, connection: AsyncConnection, pending: VerificationFacts) -> Written:
+        """Write one more message of a pending verification.
+
+        Raises:
+            VerificationFinishedError: it has ended.
+            TooSoonError, NumberLimitError, NumberLockedError: a limit of the number forbids it.
+
+        """
+        if pending.status_now is not VerificationStatus.PENDING:
+            raise finished(pending)
+        number = number_of(pending)
+        guard = await take_send(connection, number)
+        if guard is None:
+            raise await why_no_send(connection, number)
+        return await self._another(connection, pending, guard)
+
+    async def take_back(self, connection: AsyncConnection, written: Written) -> None:
+        """Undo what was written: the workflow was not told, nothing was or will be sent."""
+        if written.is_new:
+            await remove_pending(connection, written.facts.id)
+        else:
+            await withdraw_planned(connection, written.attempt.attempt_id)
+        await give_back_send(connection, number_of(written.facts), taken=written.guard)
+
+    async def _first(self, connection: AsyncConnection, facts: VerificationFacts, guard: GuardFacts) -> Written:
+        choice = self._choose(facts, [])
+        plan = plan_of(choice, verification_id=facts.id, sequence=0, send=1, after=None)
+        await plan_attempt(connection, plan)
+        return Written(facts=facts, guard=guard, attempt=announced(plan), is_new=True)
+
+    async def _another(self, connection: AsyncConnection, pending: VerificationFacts, guard: GuardFacts) -> Written:
+        attempts = await attempts_of(connection, pending.id)
+        choice = self._choose(pending, attempts)
+        counter = await take_counter(connection, pending.id)
+        if counter is None:
+            raise finished(pending)
+        send = 1 + max(each.send for each in attempts)
+        plan = plan_of(choice, verification_id=pending.id, sequence=counter, send=send, after=None)
+        await plan_attempt(connection, plan)
+        return Written(facts=pending, guard=guard, attempt=announced(plan), is_new=False, attempts=tuple(attempts))
+
+    def _choose(self, facts: VerificationFacts, attempts: Sequence[AttemptFacts]) -> Choice:
+        choice = first_route(self._catalog.routes_to(facts.country), [tried_of(each) for each in attempts])
+        if choice is None:
+            raise NoRouteError(f"This instance has no route to {facts.country}.")
+        return choice
+
+    async def _expire(self, connection: AsyncConnection, overdue: VerificationFacts) -> None:
+        """Conclude, in passing, a verification whose time is over but whose workflow has not said so yet."""
+        await conclude(
+            connection,
+            overdue.id,
+            status=VerificationStatus.EXPIRED,
+            reason="deadline_passed",
+            failures_cap=self._limits.failures_in_a_row,
+            only_when_due=True,
+        )
+
+    def _new_row(
+        self,
+        caller: Caller,
+        phone: Phone,
+        request: StartRequest,
+        guard: GuardFacts,
+        *,
+        new_id: UUID,
+        max_checks: int,
+    ) -> NewVerification:
+        return NewVerification(
+            id=new_id,
+            account_id=caller.account_id,
+            environment=caller.environment,
+            country=phone.country,
+            number_sealed=self._numbers.encrypt(phone.e164, account_id=caller.account_id, row=new_id),
+            number_hash=self._keys.lookup_hash(phone.e164),
+            channel=request.channel,
+            purpose=request.purpose,
+            locale=request.locale,
+            brand=request.brand or caller.account_name,
+            reference=request.reference,
+            client_ip_hash=None if request.client_ip is None else self._keys.lookup_hash(request.client_ip),
+            code_length=request.code_length,
+            ttl_s=request.ttl_s,
+            max_checks=max_checks,
+            failures_before=guard.failures,
+            next_check_at=guard.next_check_at,
+        )

@@ -1,0 +1,114 @@
+"""Attempts: their rows, planned and read. What happens to one after that is in `store/submissions.py`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.facts import AttemptFacts
+from domain.statuses import (
+    AttemptStatus,
+    Channel,
+    FailureClass,
+    ReceiptStatus,
+)
+from store.tables import Attempt, table_of
+from store.times import now
+
+_attempt = table_of(Attempt)
+# Statuses of an attempt whose message may have reached a handset, so that its code may come back.
+LIVE = (
+    AttemptStatus.SUBMITTING,
+    AttemptStatus.ACCEPTED,
+    AttemptStatus.UNKNOWN,
+    AttemptStatus.DELIVERED,
+    AttemptStatus.UNDELIVERED,
+    AttemptStatus.EXPIRED,
+)
+_OF_VERIFICATION = (
+    select(_attempt).where(_attempt.c.verification_id == bindparam("of_verification")).order_by(_attempt.c.sequence)
+)
+_BY_ID = select(_attempt).where(_attempt.c.id == bindparam("of_attempt"))
+_FOLLOWER = select(_attempt).where(_attempt.c.follows == bindparam("of_attempt"))
+_PLAN = insert(_attempt).values(status=AttemptStatus.PLANNED.value, planned_at=now())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptPlan:
+    """An attempt about to get its row."""
+
+    id: UUID
+    verification_id: UUID
+    sequence: int
+    send: int
+    follows: UUID | None
+    channel: Channel
+    carrier: str
+    region: str
+    pool_country: str
+    sender: str
+    sender_type: str
+    receipt_wait_s: int
+    reason: str
+
+
+async def plan_attempt(connection: AsyncConnection, plan: AttemptPlan) -> None:
+    """Insert a planned attempt."""
+    values = {name: getattr(plan, name) for name in AttemptPlan.__slots__}
+    await connection.execute(_PLAN, {**values, "channel": plan.channel.value})
+
+
+async def attempts_of(connection: AsyncConnection, verification_id: UUID) -> list[AttemptFacts]:
+    """Return a verification's attempts, oldest first."""
+    rows = await connection.execute(_OF_VERIFICATION, {"of_verification": verification_id})
+    return [attempt_facts(row) for row in rows]
+
+
+async def attempts_of_all(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[AttemptFacts]]:
+    """Return the attempts of several verifications."""
+    found: dict[UUID, list[AttemptFacts]] = {each: [] for each in ids}
+    query = select(_attempt).where(_attempt.c.verification_id.in_(ids)).order_by(_attempt.c.sequence)
+    for row in await connection.execute(query):
+        found[row.verification_id].append(attempt_facts(row))
+    return found
+
+
+async def read_attempt(connection: AsyncConnection, attempt_id: UUID) -> tuple[UUID, AttemptFacts] | None:
+    """Return an attempt with the id of its verification."""
+    row = (await connection.execute(_BY_ID, {"of_attempt": attempt_id})).one_or_none()
+    return None if row is None else (row.verification_id, attempt_facts(row))
+
+
+async def follower_of(connection: AsyncConnection, attempt_id: UUID) -> AttemptFacts | None:
+    """Return the attempt that took over from this one, if one has."""
+    row = (await connection.execute(_FOLLOWER, {"of_attempt": attempt_id})).one_or_none()
+    return None if row is None else attempt_facts(row)
+
+
+def attempt_facts(row: Any) -> AttemptFacts:
+    """Return the facts of a row of the attempt table."""
+    return AttemptFacts(
+        id=row.id,
+        sequence=row.sequence,
+        send=row.send,
+        channel=Channel(row.channel),
+        carrier=row.carrier,
+        region=row.region,
+        pool_country=row.pool_country,
+        sender=row.sender,
+        sender_type=row.sender_type,
+        receipt_wait_s=row.receipt_wait_s,
+        reason=row.reason,
+        status=AttemptStatus(row.status),
+        failure_class=None if row.failure_class is None else FailureClass(row.failure_class),
+        carrier_code=row.carrier_code,
+        planned_at=row.planned_at,
+        submitting_at=row.submitting_at,
+        answered_at=row.answered_at,
+        receipt_status=None if row.receipt_status is None else ReceiptStatus(row.receipt_status),
+        receipt_at=row.receipt_at,
+        proved_at=row.proved_at,
+    )

@@ -1,0 +1,117 @@
+"""A guess is counted before it is compared, in one conditional statement; the row's own allowance is the limit.
+
+The statement holds the row until the transaction ends, so guesses at one verification are judged one after another, on
+any number of API processes, and the one after an approval sees it.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, case, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.facts import GuardFacts, VerificationFacts
+from domain.statuses import Environment, VerificationStatus
+from rules.protection.checks import DELAY_FROM_FAILURE, DELAYS_S
+from store.guards import guard_facts
+from store.tables import NumberGuard, Verification, table_of
+from store.times import now, now_plus
+from store.verifications import FACTS, OF_ACCOUNT, verification_facts
+
+_verification = table_of(Verification)
+_guard = table_of(NumberGuard)
+
+
+def _next_check_at() -> ColumnElement[Any]:
+    """Return when the guess after this one may come: growing delays from the tenth failure in a row on."""
+    failures = _verification.c.failures_before + _verification.c.checks + 1
+    steps = [(failures == DELAY_FROM_FAILURE + at, now_plus(delay)) for at, delay in enumerate(DELAYS_S[:-1])]
+    return case((failures < DELAY_FROM_FAILURE, None), *steps, else_=now_plus(DELAYS_S[-1]))
+
+
+def _of_guard(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a column of the number's guard row beside the verification's own, without a second statement."""
+    return (
+        select(column)
+        .where(
+            _guard.c.account_id == _verification.c.account_id,
+            _guard.c.environment == _verification.c.environment,
+            _guard.c.number_hash == _verification.c.number_hash,
+        )
+        .scalar_subquery()
+    )
+
+
+ADVICE = (
+    _of_guard(_guard.c.recent_sends).label("recent_sends"),
+    _of_guard(_guard.c.next_send_at).label("next_send_at"),
+    _of_guard(_guard.c.failures).label("failures"),
+    _of_guard(_guard.c.locked_until).label("locked_until"),
+)
+_IN_TIME = _verification.c.expires_at > now()
+_COUNT_GUESS = (
+    update(_verification)
+    .where(
+        OF_ACCOUNT,
+        _verification.c.status == VerificationStatus.PENDING.value,
+        _verification.c.checks < _verification.c.max_checks,
+        _IN_TIME,
+        or_(_verification.c.next_check_at.is_(None), _verification.c.next_check_at <= now()),
+    )
+    .values(checks=_verification.c.checks + 1, next_check_at=_next_check_at())
+    .returning(*FACTS, *ADVICE)
+)
+_COUNT_REPLAY = (
+    update(_verification)
+    .where(
+        OF_ACCOUNT,
+        and_(_verification.c.status == VerificationStatus.APPROVED.value, _IN_TIME),
+        _verification.c.replays < _verification.c.max_checks,
+    )
+    .values(replays=_verification.c.replays + 1)
+    .returning(*FACTS, *ADVICE)
+)
+_READ_WITH_ADVICE = select(*FACTS, *ADVICE).where(OF_ACCOUNT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WithAdvice:
+    """A verification beside what its number may still get."""
+
+    facts: VerificationFacts
+    guard: GuardFacts
+
+
+async def count_guess(
+    connection: AsyncConnection, verification_id: UUID, *, account_id: UUID, environment: Environment
+) -> WithAdvice | None:
+    """Count one guess at a pending verification; None when none may be compared now."""
+    return await _one(connection, _COUNT_GUESS, verification_id, account_id, environment)
+
+
+async def count_replay(
+    connection: AsyncConnection, verification_id: UUID, *, account_id: UUID, environment: Environment
+) -> WithAdvice | None:
+    """Count one guess at an approved verification inside its lifetime; a right one is rolled back by the caller."""
+    return await _one(connection, _COUNT_REPLAY, verification_id, account_id, environment)
+
+
+async def read_with_advice(
+    connection: AsyncConnection, verification_id: UUID, *, account_id: UUID, environment: Environment
+) -> WithAdvice | None:
+    """Return a verification of one account with its number's guard."""
+    return await _one(connection, _READ_WITH_ADVICE, verification_id, account_id, environment)
+
+
+async def _one(
+    connection: AsyncConnection, statement: Any, verification_id: UUID, account_id: UUID, environment: Environment
+) -> WithAdvice | None:
+    whose = {"of_id": verification_id, "of_account": account_id, "of_environment": environment.value}
+    row = (await connection.execute(statement, whose)).one_or_none()
+    return None if row is None else with_advice(row)
+
+
+def with_advice(row: Any) -> WithAdvice:
+    """Return what a row selected with `FACTS` and `ADVICE` holds."""
+    return WithAdvice(facts=verification_facts(row), guard=guard_facts(row))

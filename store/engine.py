@@ -1,0 +1,138 @@
+"""The database: one door for writing, one for reading, and one word for "it is away".
+
+PostgreSQL and SQLite run the same statements. SQLite has one writer at a time: writers of this process queue for it in
+order, here, and only processes compete through SQLite's own waiting; so no one is told that the database is locked.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from domain.errors import DatabaseUnavailableError
+
+# How long a process waits for another one's write. Over it, something holds the file for good.
+_SQLITE_BUSY_MS = 10_000
+_POOL_WAIT_S = 10.0
+_CONNECT_S = 3.0
+# Marks a SQLite connection on which each statement is its own transaction, so that none is opened for it.
+_SINGLE = {"single_statement": True}
+
+
+class Database:
+    """Connections to the product's database."""
+
+    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+        self._is_sqlite = url.startswith("sqlite")
+        self._engine = _sqlite_engine(url) if self._is_sqlite else _postgresql_engine(url, pool_size=pool_size)
+        self._single = self._engine.execution_options(
+            **_SINGLE if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        )
+        self._turn: asyncio.Lock | None = asyncio.Lock() if self._is_sqlite else None
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """Return the engine itself, for migrations and tests."""
+        return self._engine
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction that commits when the block ends and rolls back when it raises.
+
+        Raises:
+            DatabaseUnavailableError: the database cannot be reached, or will not write.
+
+        """
+        with _one_word_for_away():
+            async with self._writers_turn(), self._engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection for one writing statement that is a transaction of its own: a round trip instead of three.
+
+        Raises:
+            DatabaseUnavailableError: the database cannot be reached, or will not write.
+
+        """
+        with _one_word_for_away():
+            async with self._writers_turn(), self._single.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection for reading; each statement sees what was committed before it.
+
+        Raises:
+            DatabaseUnavailableError: the database cannot be reached.
+
+        """
+        with _one_word_for_away():
+            async with self._single.connect() as connection:
+                yield connection
+
+    async def ping(self) -> None:
+        """Ask the database for a word, or raise `DatabaseUnavailableError`."""
+        async with self.reading() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._engine.dispose()
+
+    def _writers_turn(self) -> AbstractAsyncContextManager[Any]:
+        return self._turn if self._turn is not None else nullcontext()
+
+
+class _one_word_for_away:  # noqa: N801 - a context manager, read as a phrase
+    """Turn the many ways in which a driver says that the database is away into one refusal."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        away = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | OSError | TimeoutError)
+        if away or (isinstance(error, DBAPIError) and error.connection_invalidated):
+            raise DatabaseUnavailableError("The database does not answer; try again.", retry_after_s=1) from error
+
+
+def _postgresql_engine(url: str, *, pool_size: int) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=_POOL_WAIT_S,
+        # Short statements gain nothing from compilation, and it can cost a second.
+        connect_args={"timeout": _CONNECT_S, "server_settings": {"jit": "off", "application_name": "countersign"}},
+    )
+
+
+def _sqlite_engine(url: str) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=5, max_overflow=0, pool_timeout=_POOL_WAIT_S)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={_SQLITE_BUSY_MS}",
+            "journal_mode=WAL",
+            # WAL with NORMAL survives the death of every process; only a power cut may lose the last moments.
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def take_the_write_lock(connection: Any) -> None:
+        # A transaction that reads first and writes later would fail, not wait, if another wrote in between.
+        if not connection.get_execution_options().keys() & _SINGLE.keys():
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+    return engine

@@ -1,0 +1,149 @@
+"""What a number may still get: one row per account and number, changed in one conditional statement at a time."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, literal, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.facts import GuardFacts
+from domain.statuses import Environment
+from rules.protection.checks import LOCK_S
+from rules.protection.sends import GAPS_S, REMEMBERED, SHORT, WINDOWS
+from store.tables import NumberGuard, table_of
+from store.times import MARK_WIDTH, mark_plus, moment_of_mark, now, now_plus
+
+_guard = table_of(NumberGuard)
+_OF_NUMBER = and_(
+    _guard.c.account_id == bindparam("of_account"),
+    _guard.c.environment == bindparam("of_environment"),
+    _guard.c.number_hash == bindparam("of_number"),
+)
+_SEEN = (
+    _guard.c.recent_sends,
+    _guard.c.next_send_at,
+    _guard.c.failures,
+    _guard.c.next_check_at,
+    _guard.c.locked_until,
+    now().label("read_at"),
+)
+
+
+def _mark(position: int) -> ColumnElement[str]:
+    """Return the mark of the n-th latest send (1 is the last one); empty text, which is before all time, if none."""
+    return func.substr(_guard.c.recent_sends, 1 + (position - 1) * MARK_WIDTH, MARK_WIDTH)
+
+
+def _is_lock_over() -> ColumnElement[bool]:
+    return or_(_guard.c.locked_until.is_(None), _guard.c.locked_until <= now())
+
+
+def _take_send(insert: Any) -> Any:
+    """Build the statement that takes one send, or changes nothing when a gap, a window or a lock forbids it."""
+    streak = case((_mark(1) > mark_plus(-SHORT.length_s), _guard.c.streak + 1), else_=1)
+    gap = case(*((streak == at + 1, now_plus(gap_s)) for at, gap_s in enumerate(GAPS_S)), else_=now_plus(GAPS_S[-1]))
+    lock_ran_out = and_(_guard.c.locked_until.is_not(None), _guard.c.locked_until <= now())
+    return (
+        insert(_guard)
+        .values(
+            account_id=bindparam("of_account"),
+            environment=bindparam("of_environment"),
+            number_hash=bindparam("of_number"),
+            recent_sends=mark_plus(0),
+            streak=1,
+            next_send_at=now_plus(GAPS_S[0]),
+            failures=0,
+        )
+        .on_conflict_do_update(
+            index_elements=["account_id", "environment", "number_hash"],
+            set_={
+                "recent_sends": func.substr(mark_plus(0).concat(_guard.c.recent_sends), 1, REMEMBERED * MARK_WIDTH),
+                "streak": streak,
+                "next_send_at": gap,
+                # A lock that ran its time is over for good: the number starts again from nothing.
+                "failures": case((lock_ran_out, 0), else_=_guard.c.failures),
+                "next_check_at": case((lock_ran_out, None), else_=_guard.c.next_check_at),
+                "locked_until": None,
+            },
+            where=and_(
+                _guard.c.next_send_at <= now(),
+                _is_lock_over(),
+                *(_mark(window.count) <= mark_plus(-window.length_s) for window in WINDOWS),
+            ),
+        )
+        .returning(*_SEEN)
+    )
+
+
+_TAKE_SEND = {"sqlite": _take_send(sqlite.insert), "postgresql": _take_send(postgresql.insert)}
+_READ = select(*_SEEN).where(_OF_NUMBER)
+_GIVE_BACK = (
+    update(_guard)
+    .where(_OF_NUMBER, _mark(1) == bindparam("mark"))
+    .values(
+        recent_sends=func.substr(_guard.c.recent_sends, 1 + MARK_WIDTH),
+        streak=_guard.c.streak - 1,
+        next_send_at=now(),
+    )
+)
+_CLEAR_FAILURES = update(_guard).where(_OF_NUMBER).values(failures=0, next_check_at=None, locked_until=None)
+_ADD_FAILURES = (
+    update(_guard)
+    .where(_OF_NUMBER)
+    .values(
+        failures=_guard.c.failures + bindparam("more"),
+        next_check_at=bindparam("until"),
+        locked_until=case(
+            (_guard.c.failures + bindparam("more") >= bindparam("cap"), now_plus(literal(LOCK_S))), else_=None
+        ),
+    )
+)
+
+
+class NumberKey(dict[str, Any]):
+    """Whose number: the parameters that name one guard row."""
+
+    def __init__(self, *, account_id: UUID, environment: Environment, number_hash: str) -> None:
+        super().__init__(of_account=account_id, of_environment=environment.value, of_number=number_hash)
+
+
+async def take_send(connection: AsyncConnection, number: NumberKey) -> GuardFacts | None:
+    """Count one send to a number; None, and nothing changed, when it is not allowed now."""
+    row = (await connection.execute(_TAKE_SEND[connection.dialect.name], number)).one_or_none()
+    return None if row is None else guard_facts(row)
+
+
+async def give_back_send(connection: AsyncConnection, number: NumberKey, *, taken: GuardFacts) -> None:
+    """Undo `take_send` for a message that did not leave, unless another one has been counted since."""
+    mark = f"{round(taken.recent_sends[0].timestamp() * 1000):0{MARK_WIDTH}d}"
+    await connection.execute(_GIVE_BACK, {**number, "mark": mark})
+
+
+async def read_guard(connection: AsyncConnection, number: NumberKey) -> GuardFacts | None:
+    """Return what a number may still get, or None when nothing was ever sent to it."""
+    row = (await connection.execute(_READ, number)).one_or_none()
+    return None if row is None else guard_facts(row)
+
+
+async def clear_failures(connection: AsyncConnection, number: NumberKey) -> bool:
+    """Forget a number's failures and lift its lock; say whether there was a row to change."""
+    return bool((await connection.execute(_CLEAR_FAILURES, number)).rowcount)
+
+
+async def add_failures(connection: AsyncConnection, number: NumberKey, *, more: int, until: Any, cap: int) -> None:
+    """Carry a finished verification's wrong guesses over to its number, and lock it when they reach the cap."""
+    await connection.execute(_ADD_FAILURES, {**number, "more": more, "until": until, "cap": cap})
+
+
+def guard_facts(row: Any) -> GuardFacts:
+    """Return the facts of a row that has the guard's columns."""
+    marks = [row.recent_sends[at : at + MARK_WIDTH] for at in range(0, len(row.recent_sends), MARK_WIDTH)]
+    return GuardFacts(
+        recent_sends=tuple(moment_of_mark(mark) for mark in marks),
+        next_send_at=row.next_send_at,
+        failures=row.failures,
+        next_check_at=row.next_check_at,
+        locked_until=row.locked_until,
+        read_at=row.read_at,
+    )

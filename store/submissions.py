@@ -1,0 +1,170 @@
+"""Submissions and receipts: an attempt is handed over at most once and settled once.
+
+Each step is one conditional statement, so that of any number of workers one wins, and states only move forward.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import and_, bindparam, case, delete, func, literal, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.statuses import AttemptStatus, FailureClass, ReceiptStatus, SubmissionStatus, VerificationStatus
+from store.tables import Attempt, Verification, table_of
+from store.times import now
+
+_attempt = table_of(Attempt)
+_verification = table_of(Verification)
+_IS_LIVE_VERIFICATION = (
+    select(literal(1))
+    .where(
+        _verification.c.id == _attempt.c.verification_id,
+        _verification.c.status == VerificationStatus.PENDING.value,
+        _verification.c.expires_at > now(),
+    )
+    .exists()
+)
+_BEGIN = (
+    update(_attempt)
+    .where(
+        _attempt.c.id == bindparam("of_attempt"),
+        _attempt.c.status == AttemptStatus.PLANNED.value,
+        _IS_LIVE_VERIFICATION,
+    )
+    .values(status=AttemptStatus.SUBMITTING.value, submitting_at=now())
+    .returning(_attempt.c.sequence)
+)
+# A receipt may overtake the answer; it was kept, and now that the message is accepted it is the status.
+_ANSWER = (
+    update(_attempt)
+    .where(_attempt.c.id == bindparam("of_attempt"), _attempt.c.status == AttemptStatus.SUBMITTING.value)
+    .values(
+        status=case(
+            (
+                and_(
+                    bindparam("verdict") == SubmissionStatus.ACCEPTED.value,
+                    _attempt.c.receipt_status.is_not(None),
+                    _attempt.c.receipt_status != ReceiptStatus.UNKNOWN.value,
+                ),
+                _attempt.c.receipt_status,
+            ),
+            else_=bindparam("verdict"),
+        ),
+        failure_class=func.coalesce(_attempt.c.failure_class, bindparam("failed_as")),
+        carrier_code=func.coalesce(_attempt.c.carrier_code, bindparam("their_code")),
+        carrier_message_id=bindparam("their_id"),
+        answered_at=now(),
+    )
+)
+_SETTLE_UNSENT = (
+    update(_attempt)
+    .where(
+        _attempt.c.id == bindparam("of_attempt"),
+        _attempt.c.status.in_((AttemptStatus.PLANNED.value, AttemptStatus.SUBMITTING.value)),
+    )
+    .values(
+        status=case(
+            (_attempt.c.status == AttemptStatus.PLANNED.value, AttemptStatus.REJECTED.value),
+            else_=AttemptStatus.UNKNOWN.value,
+        ),
+        failure_class=case(
+            (_attempt.c.status == AttemptStatus.PLANNED.value, FailureClass.ROUTE_TEMPORARY.value),
+            else_=FailureClass.UNKNOWN.value,
+        ),
+        carrier_code=bindparam("their_code"),
+        answered_at=now(),
+    )
+)
+_WITHDRAW = delete(_attempt).where(
+    _attempt.c.id == bindparam("of_attempt"), _attempt.c.status == AttemptStatus.PLANNED.value
+)
+# The first final word stands. An attempt that is `unknown` stays so: the receipt is kept beside it.
+_RECEIPT = (
+    update(_attempt)
+    .where(
+        _attempt.c.id == bindparam("of_attempt"),
+        _attempt.c.carrier == bindparam("from_carrier"),
+        _attempt.c.submitting_at.is_not(None),
+        or_(_attempt.c.receipt_status.is_(None), _attempt.c.receipt_status == ReceiptStatus.UNKNOWN.value),
+    )
+    .values(
+        receipt_status=bindparam("word"),
+        receipt_at=now(),
+        status=case(
+            (
+                and_(
+                    _attempt.c.status == AttemptStatus.ACCEPTED.value, bindparam("word") != ReceiptStatus.UNKNOWN.value
+                ),
+                bindparam("word"),
+            ),
+            else_=_attempt.c.status,
+        ),
+        failure_class=func.coalesce(_attempt.c.failure_class, bindparam("failed_as")),
+        carrier_code=func.coalesce(_attempt.c.carrier_code, bindparam("their_code")),
+    )
+)
+_PROVE = (
+    update(_attempt)
+    .where(_attempt.c.verification_id == bindparam("of_verification"), _attempt.c.sequence == bindparam("counter"))
+    .values(proved_at=now())
+)
+
+
+async def begin_submission(connection: AsyncConnection, attempt_id: UUID) -> int | None:
+    """Take an attempt from planned to submitting; return its counter to the one caller that won, None to all others."""
+    counter: int | None = (await connection.execute(_BEGIN, {"of_attempt": attempt_id})).scalar_one_or_none()
+    return counter
+
+
+async def record_answer(
+    connection: AsyncConnection,
+    attempt_id: UUID,
+    *,
+    status: SubmissionStatus,
+    failure_class: FailureClass | None = None,
+    carrier_code: str | None = None,
+    carrier_message_id: str | None = None,
+) -> bool:
+    """Settle a submission with the carrier's answer; False when it had been settled before."""
+    values = {
+        "of_attempt": attempt_id,
+        "verdict": status.value,
+        "failed_as": failure_class and failure_class.value,
+        "their_code": carrier_code,
+        "their_id": carrier_message_id,
+    }
+    return bool((await connection.execute(_ANSWER, values)).rowcount)
+
+
+async def settle_unsent(connection: AsyncConnection, attempt_id: UUID, *, code: str) -> None:
+    """Settle an attempt that nobody will finish: not begun is rejected, begun is unknown. Otherwise change nothing."""
+    await connection.execute(_SETTLE_UNSENT, {"of_attempt": attempt_id, "their_code": code})
+
+
+async def withdraw_planned(connection: AsyncConnection, attempt_id: UUID) -> None:
+    """Take back an attempt that nobody was told to send."""
+    await connection.execute(_WITHDRAW, {"of_attempt": attempt_id})
+
+
+async def record_receipt(
+    connection: AsyncConnection,
+    attempt_id: UUID,
+    *,
+    carrier: str,
+    status: ReceiptStatus,
+    failure_class: FailureClass | None = None,
+    carrier_code: str | None = None,
+) -> bool:
+    """Keep a carrier's word about a message; False when there was one already, or nothing was sent."""
+    values = {
+        "of_attempt": attempt_id,
+        "from_carrier": carrier,
+        "word": status.value,
+        "failed_as": failure_class and failure_class.value,
+        "their_code": carrier_code,
+    }
+    return bool((await connection.execute(_RECEIPT, values)).rowcount)
+
+
+async def mark_proved(connection: AsyncConnection, *, verification_id: UUID, counter: int) -> None:
+    """Note that the code of one attempt came back: the conversion of its route."""
+    await connection.execute(_PROVE, {"of_verification": verification_id, "counter": counter})

@@ -1,0 +1,186 @@
+"""The tables: columns and constraints only. The truth is in the constraints, because table classes do not validate."""
+
+from datetime import datetime
+from typing import cast
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Table, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from domain.statuses import AttemptStatus, Environment, VerificationStatus
+from store.times import UtcDateTime
+
+_PENDING = text("status = 'pending'")
+
+
+def _one_of(
+    column: str, words: type[Environment | VerificationStatus | AttemptStatus], *, name: str
+) -> CheckConstraint:
+    listed = ", ".join(f"'{word}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=name)
+
+
+class Account(SQLModel, table=True):
+    """A business that calls the API. `short_codes_since` remembers that it chose codes under six digits."""
+
+    id: UUID = Field(primary_key=True)
+    name: str = Field(max_length=64)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    short_codes_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ApiKey(SQLModel, table=True):
+    """A key: its id in clear, the rest as a keyed hash. `requests_per_s`: null is the default, 0 is no limit."""
+
+    __tablename__ = "api_key"
+    __table_args__ = (_one_of("environment", Environment, name="api_key_environment"),)
+
+    key_id: str = Field(primary_key=True, max_length=8)
+    account_id: UUID = Field(foreign_key="account.id", index=True)
+    environment: str = Field(max_length=16)
+    digest: str = Field(max_length=64)
+    requests_per_s: int | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Verification(SQLModel, table=True):
+    """One effort to prove that a person holds a number.
+
+    `max_checks` is this verification's own allowance of guesses, fixed at the start from every limit that concerns the
+    number; `failures_before` are the number's failures in a row until then; `attempts_made` hands out the counters.
+    """
+
+    __table_args__ = (
+        _one_of("status", VerificationStatus, name="verification_status"),
+        _one_of("environment", Environment, name="verification_environment"),
+        CheckConstraint("checks BETWEEN 0 AND max_checks", name="verification_checks"),
+        CheckConstraint("replays BETWEEN 0 AND max_checks", name="verification_replays"),
+        CheckConstraint("(status = 'pending') = (finished_at IS NULL)", name="verification_finished"),
+        Index(
+            "verification_pending",
+            "account_id",
+            "environment",
+            "number_hash",
+            unique=True,
+            sqlite_where=_PENDING,
+            postgresql_where=_PENDING,
+        ),
+        Index("verification_due", "expires_at", sqlite_where=_PENDING, postgresql_where=_PENDING),
+        Index("verification_of_number", "account_id", "environment", "number_hash", "created_at"),
+        Index("verification_listed", "account_id", "environment", "created_at", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    account_id: UUID = Field(foreign_key="account.id")
+    environment: str = Field(max_length=16)
+    country: str = Field(max_length=2)
+    number_sealed: str = Field(max_length=160)
+    number_hash: str = Field(max_length=32)
+    channel: str = Field(max_length=16)
+    purpose: str = Field(max_length=32)
+    locale: str = Field(max_length=35)
+    brand: str = Field(max_length=32)
+    reference: str | None = Field(default=None, max_length=128)
+    client_ip_hash: str | None = Field(default=None, max_length=32)
+    code_length: int
+    status: str = Field(max_length=24)
+    reason: str | None = Field(default=None, max_length=64)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    max_checks: int
+    checks: int = 0
+    replays: int = 0
+    failures_before: int = 0
+    next_check_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    attempts_made: int = 0
+
+
+class Attempt(SQLModel, table=True):
+    """One message on one route. `follows` is the attempt it took over from, so that planning twice plans once."""
+
+    __table_args__ = (
+        _one_of("status", AttemptStatus, name="attempt_status"),
+        ForeignKeyConstraint(["verification_id"], ["verification.id"], ondelete="CASCADE", name="attempt_verification"),
+        UniqueConstraint("verification_id", "sequence", name="attempt_sequence"),
+        UniqueConstraint("follows", name="attempt_follows"),
+        Index(
+            "attempt_planned",
+            "planned_at",
+            sqlite_where=text("status = 'planned'"),
+            postgresql_where=text("status = 'planned'"),
+        ),
+    )
+
+    id: UUID = Field(primary_key=True)
+    verification_id: UUID
+    sequence: int
+    send: int
+    follows: UUID | None = None
+    channel: str = Field(max_length=16)
+    carrier: str = Field(max_length=32)
+    region: str = Field(max_length=16)
+    pool_country: str = Field(max_length=2)
+    sender: str = Field(max_length=16)
+    sender_type: str = Field(max_length=16)
+    receipt_wait_s: int
+    reason: str = Field(max_length=200)
+    status: str = Field(max_length=16)
+    failure_class: str | None = Field(default=None, max_length=24)
+    carrier_code: str | None = Field(default=None, max_length=64)
+    carrier_message_id: str | None = Field(default=None, max_length=64)
+    planned_at: datetime = Field(sa_type=UtcDateTime)
+    submitting_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    answered_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    receipt_status: str | None = Field(default=None, max_length=16)
+    receipt_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    proved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class NumberGuard(SQLModel, table=True):
+    """What an account may still do with a number: its latest sends, its failures in a row, its lock.
+
+    `recent_sends` are marks of thirteen digits, newest first (`store/times.py`).
+    """
+
+    __tablename__ = "number_guard"
+    __table_args__ = (CheckConstraint("failures >= 0", name="number_guard_failures"),)
+
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+    environment: str = Field(primary_key=True, max_length=16)
+    number_hash: str = Field(primary_key=True, max_length=32)
+    recent_sends: str = Field(max_length=130)
+    streak: int
+    next_send_at: datetime = Field(sa_type=UtcDateTime)
+    failures: int = 0
+    next_check_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    locked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class IdempotentRequest(SQLModel, table=True):
+    """A request that spent money, remembered for a day under the caller's key. `answer` is null while in flight."""
+
+    __tablename__ = "idempotent_request"
+
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+    environment: str = Field(primary_key=True, max_length=16)
+    key: str = Field(primary_key=True, max_length=255)
+    fingerprint: str = Field(max_length=64)
+    verification_id: UUID
+    answer_status: int | None = None
+    answer: str | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class Budget(SQLModel, table=True):
+    """How much of a budget is used in one hour. Changed only by a conditional statement that holds the limit."""
+
+    scope: str = Field(primary_key=True, max_length=80)
+    hour: int = Field(primary_key=True)
+    used: int
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """Return the table behind a model, for statements."""
+    return cast("Table", model.__table__)  # type: ignore[attr-defined]

@@ -1,0 +1,103 @@
+"""Time in SQL: aware datetimes in columns, and the database's own clock in statements.
+
+Facts are stamped and compared with the database's clock, so that a wrong clock on an API node or a worker cannot
+lengthen a code's life. PostgreSQL gets `timestamptz`; SQLite gets text of fixed width, which sorts as time does.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, DateTime, Dialect, Integer, String, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+_SQLITE_FORM = "%Y-%m-%d %H:%M:%S.%f"
+MARK_WIDTH = 13
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment, in UTC. A datetime without a time zone is refused."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Choose the column's type for a dialect."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(26))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Turn a moment into what the driver stores."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a datetime without a time zone does not go into the database")
+        moment = value.astimezone(UTC)
+        return moment.strftime(_SQLITE_FORM) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Turn what the driver gives back into a moment."""
+        if value is None:
+            return None
+        return datetime.fromisoformat(value).replace(tzinfo=UTC) if dialect.name == "sqlite" else value
+
+
+class now_plus(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
+    """The database's clock, plus some seconds (an expression, or a number that may be negative)."""
+
+    type = UtcDateTime()
+    inherit_cache = True
+
+    def __init__(self, seconds: ColumnElement[int] | int) -> None:
+        super().__init__(literal(seconds, Integer) if isinstance(seconds, int) else seconds)
+
+
+class mark_plus(FunctionElement[str]):  # noqa: N801 - as above
+    """The database's clock plus some seconds, as thirteen digits of milliseconds: text that sorts as time does."""
+
+    type = String(MARK_WIDTH)
+    inherit_cache = True
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(literal(seconds, Integer))
+
+
+def now() -> ColumnElement[datetime]:
+    """Return the expression for the database's clock."""
+    return now_plus(0)
+
+
+def moment_of_mark(mark: str) -> datetime:
+    """Return the moment that a mark of thirteen digits stands for."""
+    return datetime.fromtimestamp(int(mark) / 1000, tz=UTC)
+
+
+@compiles(now_plus, "postgresql")
+def _now_postgresql(element: now_plus, compiler: SQLCompiler, **kw: Any) -> str:
+    # clock_timestamp, not now(): a statement that waited for a row must not judge by the time it began to wait.
+    return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
+
+
+@compiles(now_plus, "sqlite")
+def _now_sqlite(element: now_plus, compiler: SQLCompiler, **kw: Any) -> str:
+    seconds = compiler.process(element.clauses, **kw)
+    return f"(strftime('%Y-%m-%d %H:%M:%f', 'now', ({seconds}) || ' seconds') || '000')"
+
+
+@compiles(mark_plus, "postgresql")
+def _mark_postgresql(element: mark_plus, compiler: SQLCompiler, **kw: Any) -> str:
+    seconds = compiler.process(element.clauses, **kw)
+    return f"lpad((((extract(epoch from clock_timestamp()) + {seconds}) * 1000)::bigint)::text, {MARK_WIDTH}, '0')"
+
+
+@compiles(mark_plus, "sqlite")
+def _mark_sqlite(element: mark_plus, compiler: SQLCompiler, **kw: Any) -> str:
+    seconds = compiler.process(element.clauses, **kw)
+    # The epoch's Julian day is 2440587.5; %J has the fraction that %s lacks.
+    return (
+        f"printf('%0{MARK_WIDTH}d', CAST(round((strftime('%J','now') - 2440587.5) * 86400000.0) AS INTEGER)"
+        f" + ({seconds}) * 1000)"
+    )

@@ -1,0 +1,203 @@
+"""Verifications: started, read, concluded exactly once. What a guess does to one is in `store/checks.py`."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.facts import VerificationFacts
+from domain.statuses import Channel, Environment, Purpose, VerificationStatus
+from store.guards import NumberKey, add_failures, clear_failures
+from store.tables import Verification, table_of
+from store.times import now, now_plus
+
+_verification = table_of(Verification)
+_PENDING = _verification.c.status == VerificationStatus.PENDING.value
+FACTS = (*_verification.c, now().label("read_at"))
+OF_ACCOUNT = and_(
+    _verification.c.id == bindparam("of_id"),
+    _verification.c.account_id == bindparam("of_account"),
+    _verification.c.environment == bindparam("of_environment"),
+)
+_BY_ID = select(*FACTS).where(_verification.c.id == bindparam("of_id"))
+_BY_ID_OF_ACCOUNT = select(*FACTS).where(OF_ACCOUNT)
+_INSERT = (
+    insert(_verification)
+    .values(
+        status=VerificationStatus.PENDING.value,
+        created_at=now(),
+        expires_at=now_plus(bindparam("ttl_s")),
+        checks=0,
+        replays=0,
+        attempts_made=1,
+    )
+    .returning(*FACTS)
+)
+_OF_NUMBER_SINCE = (
+    select(*FACTS)
+    .where(
+        _verification.c.account_id == bindparam("of_account"),
+        _verification.c.environment == bindparam("of_environment"),
+        _verification.c.number_hash == bindparam("of_number"),
+        _verification.c.created_at > now_plus(bindparam("since_s")),
+    )
+    .order_by(_verification.c.created_at.desc())
+)
+_NEXT_COUNTER = (
+    update(_verification)
+    .where(_verification.c.id == bindparam("of_id"), _PENDING, _verification.c.expires_at > now())
+    .values(attempts_made=_verification.c.attempts_made + 1)
+    .returning(_verification.c.attempts_made)
+)
+_CONCLUDE = (
+    update(_verification)
+    .where(_verification.c.id == bindparam("of_id"), _PENDING)
+    .values(status=bindparam("end"), reason=bindparam("because"), finished_at=now())
+    .returning(*FACTS)
+)
+_CONCLUDE_WHEN_DUE = _CONCLUDE.where(_verification.c.expires_at <= now())
+_REMOVE = delete(_verification).where(_verification.c.id == bindparam("of_id"), _PENDING)
+_DUE = select(_verification.c.id).where(_PENDING, _verification.c.expires_at <= now_plus(-5)).limit(500)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVerification:
+    """A verification about to get its row; `ttl_s` is counted from the database's now."""
+
+    id: UUID
+    account_id: UUID
+    environment: Environment
+    country: str
+    number_sealed: str = field(repr=False)
+    number_hash: str
+    channel: Channel
+    purpose: Purpose
+    locale: str
+    brand: str
+    reference: str | None
+    client_ip_hash: str | None
+    code_length: int
+    ttl_s: int
+    max_checks: int
+    failures_before: int
+    next_check_at: Any
+
+
+async def insert_verification(connection: AsyncConnection, new: NewVerification) -> VerificationFacts:
+    """Insert a pending verification that has its first counter taken.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: the number has one pending already.
+
+    """
+    values = {name: getattr(new, name) for name in NewVerification.__slots__}
+    words = {"environment": new.environment.value, "channel": new.channel.value, "purpose": new.purpose.value}
+    return verification_facts((await connection.execute(_INSERT, {**values, **words})).one())
+
+
+async def read_verification(connection: AsyncConnection, verification_id: UUID) -> VerificationFacts | None:
+    """Return a verification whoever's it is: for workers, never for callers."""
+    row = (await connection.execute(_BY_ID, {"of_id": verification_id})).one_or_none()
+    return None if row is None else verification_facts(row)
+
+
+async def read_verification_of(
+    connection: AsyncConnection, verification_id: UUID, *, account_id: UUID, environment: Environment
+) -> VerificationFacts | None:
+    """Return a verification of one account in one environment."""
+    whose = {"of_id": verification_id, "of_account": account_id, "of_environment": environment.value}
+    row = (await connection.execute(_BY_ID_OF_ACCOUNT, whose)).one_or_none()
+    return None if row is None else verification_facts(row)
+
+
+async def verifications_of_number(
+    connection: AsyncConnection, number: NumberKey, *, within_s: int
+) -> list[VerificationFacts]:
+    """Return a number's verifications of the last seconds, newest first. The send limits keep them few."""
+    rows = await connection.execute(_OF_NUMBER_SINCE, {**number, "since_s": -within_s})
+    return [verification_facts(row) for row in rows]
+
+
+async def take_counter(connection: AsyncConnection, verification_id: UUID) -> int | None:
+    """Return the next attempt's counter; None once the verification is finished or its time is over."""
+    made = (await connection.execute(_NEXT_COUNTER, {"of_id": verification_id})).scalar_one_or_none()
+    return None if made is None else int(made) - 1
+
+
+async def conclude(
+    connection: AsyncConnection,
+    verification_id: UUID,
+    *,
+    status: VerificationStatus,
+    reason: str,
+    failures_cap: int,
+    only_when_due: bool = False,
+) -> VerificationFacts | None:
+    """Take a verification to its end state; None when it has one, or is not due yet.
+
+    In the same transaction the number's failures in a row are cleared by an approval, and grow by this verification's
+    wrong guesses otherwise; this is the only way out of `pending`, so they are carried over exactly once.
+    """
+    statement = _CONCLUDE_WHEN_DUE if only_when_due else _CONCLUDE
+    values = {"of_id": verification_id, "end": status.value, "because": reason}
+    row = (await connection.execute(statement, values)).one_or_none()
+    if row is None:
+        return None
+    facts = verification_facts(row)
+    if facts.status is VerificationStatus.APPROVED:
+        await clear_failures(connection, number_of(facts))
+    elif facts.checks:
+        await add_failures(connection, number_of(facts), more=facts.checks, until=facts.next_check_at, cap=failures_cap)
+    return facts
+
+
+async def remove_pending(connection: AsyncConnection, verification_id: UUID) -> None:
+    """Take back a verification that was never started, with its attempts."""
+    await connection.execute(_REMOVE, {"of_id": verification_id})
+
+
+async def due_verifications(connection: AsyncConnection) -> list[UUID]:
+    """Return verifications that should have been concluded seconds ago: nobody is there to do it."""
+    return list((await connection.execute(_DUE)).scalars())
+
+
+async def count_pending(connection: AsyncConnection) -> int:
+    """Return how many verifications are pending, for reports."""
+    query = select(func.count(literal(1))).select_from(_verification).where(_PENDING)
+    return int((await connection.execute(query)).scalar_one())
+
+
+def number_of(facts: VerificationFacts) -> NumberKey:
+    """Return the guard key of a verification's number."""
+    return NumberKey(account_id=facts.account_id, environment=facts.environment, number_hash=facts.number_hash)
+
+
+def verification_facts(row: Any) -> VerificationFacts:
+    """Return the facts of a row that was selected with `FACTS`."""
+    return VerificationFacts(
+        id=row.id,
+        account_id=row.account_id,
+        environment=Environment(row.environment),
+        country=row.country,
+        number_sealed=row.number_sealed,
+        number_hash=row.number_hash,
+        channel=Channel(row.channel),
+        purpose=Purpose(row.purpose),
+        locale=row.locale,
+        brand=row.brand,
+        reference=row.reference,
+        code_length=row.code_length,
+        status=VerificationStatus(row.status),
+        reason=row.reason,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        finished_at=row.finished_at,
+        max_checks=row.max_checks,
+        checks=row.checks,
+        failures_before=row.failures_before,
+        next_check_at=row.next_check_at,
+        attempts_made=row.attempts_made,
+        read_at=row.read_at,
+    )

@@ -1,0 +1,24 @@
+"""The page about the sandbox tells all there is, and nothing else."""
+
+import re
+from pathlib import Path
+
+from domain.sandbox import SandboxBehaviour
+from sandbox.magic import MAGIC
+
+PAGE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
+
+
+def test_every_behaviour_is_in_the_table() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \| (?:accepted|refused|throttled|none)", PAGE, re.MULTILINE)) == set(
+        SandboxBehaviour,
+    )
+
+
+def test_every_magic_number_is_in_the_table() -> None:
+    rows = re.findall(r"^\| (\d\d) \| ([^|]+) \| `(\w+)` \|", PAGE, re.MULTILINE)
+
+    told = {digits: (frozenset(carriers.split(" and ")), behaviour) for digits, carriers, behaviour in rows}
+
+    everyone = frozenset({"every carrier"})
+    assert told == {digits: (row.carriers or everyone, row.behaviour) for digits, row in MAGIC.items()}

@@ -1,0 +1,170 @@
+"""The composition root of a worker process: `python worker.py [--role all|workflows|carriers] [--region eu ...]`.
+
+Workflows and the activities that only need the database run on the queue `verifications`; messages are handed to
+carriers on `carriers-<region>`, by workers that stand near them.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+
+import httpx2
+import structlog
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleSpec,
+)
+from temporalio.service import RPCError
+from temporalio.worker import Worker
+
+from activities.conclusion import ConclusionActivities
+from activities.delivery import DeliveryActivities
+from activities.planning import PlanningActivities
+from activities.upkeep import UpkeepActivities
+from domain.messages import VERIFICATION_QUEUE, carrier_queue
+from runtime.logs import configure_logs
+from runtime.settings import Settings, reference
+from runtime.setup import carrier_client, carriers, catalog, key_ring_of, number_cipher
+from runtime.temporal import connect
+from services.workflow_gateway import VerificationWorkflows
+from store.engine import Database
+from workflows import upkeep
+from workflows.upkeep import UpkeepWorkflow
+from workflows.verification import VerificationWorkflow
+
+REGIONS = ("eu", "na", "apac")
+# What a drain waits for: a carrier's three seconds and the database work around it.
+_DRAIN = timedelta(seconds=8)
+_TRY_AGAIN_S = 1.0
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """What this process is to work on."""
+
+    role: str
+    regions: tuple[str, ...]
+
+
+def parse(arguments: Sequence[str]) -> Orders:
+    """Return what the command line asks for; a wrong one exits with the sentence that says what is accepted."""
+    parser = argparse.ArgumentParser(prog="worker.py", description="Run a Countersign worker.")
+    parser.add_argument("--role", choices=("all", "workflows", "carriers"), default="all")
+    parser.add_argument(
+        "--region", action="append", choices=("all", *REGIONS), help="repeatable; all of them by default"
+    )
+    options = parser.parse_args(arguments)
+    asked = options.region or ["all"]
+    return Orders(role=options.role, regions=REGIONS if "all" in asked else tuple(dict.fromkeys(asked)))
+
+
+async def run(orders: Orders, settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT, then finish what is under way."""
+    stop = asyncio.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(each, stop.set)
+    database = Database(settings.database, pool_size=settings.database_pool)
+    client = await connect(settings.temporal_address, namespace=settings.temporal_namespace)
+    if not await _until_temporal_answers(client, stop):
+        return
+    async with AsyncExitStack() as stack:
+        if orders.role != "carriers":
+            await stack.enter_async_context(_workflow_worker(settings, client, database))
+        if orders.role != "workflows":
+            http = await stack.enter_async_context(carrier_client())
+            delivery = _delivery(settings, database, http)
+            for region in orders.regions:
+                await stack.enter_async_context(_carrier_worker(client, delivery, region))
+        if orders.role != "carriers":
+            await _schedule_upkeep(client)
+        _log.info("worker_ready", role=orders.role, regions=list(orders.regions))
+        await stop.wait()
+    await database.close()
+
+
+def _workflow_worker(settings: Settings, client: Client, database: Database) -> Worker:
+    """Return what runs workflows and the activities that only need the database."""
+    cap = settings.check_limits.failures_in_a_row
+    mending = UpkeepActivities(database=database, starter=VerificationWorkflows(client), failures_cap=cap)
+    return Worker(
+        client,
+        task_queue=VERIFICATION_QUEUE,
+        workflows=[VerificationWorkflow, UpkeepWorkflow],
+        activities=[
+            PlanningActivities(database=database, catalog=catalog(settings)).plan_next,
+            ConclusionActivities(database=database, failures_cap=cap).conclude,
+            mending.mend,
+        ],
+        max_cached_workflows=5_000,
+        graceful_shutdown_timeout=_DRAIN,
+    )
+
+
+def _delivery(settings: Settings, database: Database, http: httpx2.AsyncClient) -> DeliveryActivities:
+    keys = key_ring_of(settings)
+    return DeliveryActivities(
+        database=database,
+        carriers=carriers(settings, http),
+        keys=keys,
+        numbers=number_cipher(keys),
+        templates=reference("templates.json"),
+    )
+
+
+def _carrier_worker(client: Client, delivery: DeliveryActivities, region: str) -> Worker:
+    """Return what hands messages to the carriers of one region."""
+    return Worker(
+        client,
+        task_queue=carrier_queue(region),
+        activities=[delivery.send],
+        max_concurrent_activities=200,
+        graceful_shutdown_timeout=_DRAIN,
+    )
+
+
+async def _until_temporal_answers(client: Client, stop: asyncio.Event) -> bool:
+    """Wait for Temporal, as long as it takes; False when told to stop first."""
+    told = False
+    while not stop.is_set():
+        try:
+            if await client.service_client.check_health(timeout=timedelta(seconds=_TRY_AGAIN_S)):
+                return True
+        except (RPCError, RuntimeError):
+            if not told:
+                _log.warning("temporal_is_away", address=client.service_client.config.target_host)
+            told = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), timeout=_TRY_AGAIN_S)
+    return False
+
+
+async def _schedule_upkeep(client: Client) -> None:
+    """Have Temporal start upkeep on its schedule; the first worker of an instance makes it, the others find it."""
+    schedule = Schedule(
+        action=ScheduleActionStartWorkflow(UpkeepWorkflow.run, id="upkeep", task_queue=VERIFICATION_QUEUE),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=upkeep.EVERY_S))]),
+    )
+    with contextlib.suppress(ScheduleAlreadyRunningError):
+        await client.create_schedule(upkeep.SCHEDULE_ID, schedule)
+
+
+def main() -> None:
+    """Run the worker that the command line and the environment describe."""
+    orders, settings = parse(sys.argv[1:]), Settings()
+    configure_logs(as_json=settings.log_json)
+    asyncio.run(run(orders, settings))
+
+
+if __name__ == "__main__":
+    main()
