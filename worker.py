@@ -35,7 +35,6 @@ from domain.messages import VERIFICATION_QUEUE, carrier_queue
 from runtime.logs import configure_logs
 from runtime.settings import Settings, reference
 from runtime.setup import carrier_client, carriers, catalog, key_ring_of, number_cipher
-from runtime.temporal import connect
 from services.workflow_gateway import VerificationWorkflows
 from store.engine import Database
 from workflows import upkeep
@@ -75,8 +74,8 @@ async def run(orders: Orders, settings: Settings) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     database = Database(settings.database, pool_size=settings.database_pool)
-    client = await connect(settings.temporal_address, namespace=settings.temporal_namespace)
-    if not await _until_temporal_answers(client, stop):
+    client = await _client_once_there(settings, stop)
+    if client is None:
         return
     async with AsyncExitStack() as stack:
         if orders.role != "carriers":
@@ -133,20 +132,19 @@ def _carrier_worker(client: Client, delivery: DeliveryActivities, region: str) -
     )
 
 
-async def _until_temporal_answers(client: Client, stop: asyncio.Event) -> bool:
-    """Wait for Temporal, as long as it takes; False when told to stop first."""
+async def _client_once_there(settings: Settings, stop: asyncio.Event) -> Client | None:
+    """Wait for Temporal, as long as it takes; None when told to stop first."""
     told = False
     while not stop.is_set():
         try:
-            if await client.service_client.check_health(timeout=timedelta(seconds=_TRY_AGAIN_S)):
-                return True
+            return await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
         except (RPCError, RuntimeError):
             if not told:
-                _log.warning("temporal_is_away", address=client.service_client.config.target_host)
+                _log.warning("temporal_is_away", address=settings.temporal_address)
             told = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), timeout=_TRY_AGAIN_S)
-    return False
+    return None
 
 
 async def _schedule_upkeep(client: Client) -> None:

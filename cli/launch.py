@@ -1,0 +1,96 @@
+"""How each process of `make run` is started: its command and what its environment adds."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cli.processes import Child
+from cli.settings import LaunchSettings
+from runtime.settings import ROOT, Settings
+from workflows.attributes import ALL
+
+_BIN = Path(sys.executable).parent
+# Without these two the development server lets every start, and every activity, wait 50 ms.
+_QUICK_POLLING = (
+    "history.transferProcessorMaxPollRPS=1000",
+    "history.timerProcessorMaxPollRPS=1000",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One installation: where its state is, and what its processes are told."""
+
+    settings: Settings
+    own: LaunchSettings
+    home: Path
+    sandbox_port: int
+    sandbox_secret: str = field(repr=False)
+
+    @property
+    def api(self) -> str:
+        """Return the API's base URL."""
+        return f"http://127.0.0.1:{self.settings.port}"
+
+    @property
+    def temporal_address(self) -> str:
+        """Return where Temporal answers: embedded, or where the settings say."""
+        return self.own.temporal_address or f"127.0.0.1:{self.own.temporal_port}"
+
+    @property
+    def temporal_ui(self) -> str | None:
+        """Return the Temporal UI's URL, if it is known."""
+        embedded = f"http://127.0.0.1:{self.own.temporal_ui_port}" if self.own.temporal_address is None else None
+        return self.own.temporal_ui or embedded
+
+    def temporal(self) -> Child:
+        """Return the embedded Temporal server: the official development server with a file database."""
+        command = [
+            str(_BIN / "temporal"),
+            *("server", "start-dev", "--ip", "127.0.0.1", "--log-level", "warn"),
+            *("--port", str(self.own.temporal_port), "--ui-port", str(self.own.temporal_ui_port)),
+            *("--db-filename", str(self.home / "temporal.db")),
+        ]
+        for each in _QUICK_POLLING:
+            command += ["--dynamic-config-value", each]
+        for attribute in ALL:
+            command += ["--search-attribute", f"{attribute.name}=Keyword"]
+        return self._child("temporal", command)
+
+    def sandbox(self) -> Child:
+        """Return the sandbox carriers."""
+        return self._child(
+            "sandbox",
+            [sys.executable, "-m", "sandbox.main"],
+            COUNTERSIGN_SANDBOX_FILE=str(self.home / "sandbox.db"),
+            COUNTERSIGN_SANDBOX_PORT=str(self.sandbox_port),
+            COUNTERSIGN_RECEIPT_URL=f"{self.api}/receipts",
+        )
+
+    def api_server(self) -> Child:
+        """Return the API."""
+        options = ["--host", self.settings.host, "--port", str(self.settings.port), "--no-access-log"]
+        workers = ["--workers", str(self.settings.api_processes)] if self.settings.api_processes > 1 else []
+        command = [sys.executable, "-m", "uvicorn", "--factory", "api.main:create", *options, *workers]
+        return self._child("api", [*command, "--log-level", "warning", "--timeout-graceful-shutdown", "8"])
+
+    def worker(self) -> Child:
+        """Return the worker for every role and region."""
+        return self._child("worker", [sys.executable, str(ROOT / "worker.py")])
+
+    def _child(self, name: str, command: list[str], **more: str) -> Child:
+        return Child(
+            name=name, command=command, environment=self._environment() | more, log=self.home / "logs" / f"{name}.log"
+        )
+
+    def _environment(self) -> dict[str, str]:
+        return dict(os.environ) | {
+            "COUNTERSIGN_HOME": str(self.home),
+            "COUNTERSIGN_TEMPORAL_ADDRESS": self.temporal_address,
+            "COUNTERSIGN_SANDBOX_URL": f"http://127.0.0.1:{self.sandbox_port}",
+            "COUNTERSIGN_SANDBOX_SECRET": self.sandbox_secret,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+        }
