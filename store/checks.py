@@ -39,6 +39,7 @@ def _of_guard(column: ColumnElement[Any]) -> ColumnElement[Any]:
             _guard.c.environment == _verification.c.environment,
             _guard.c.number_hash == _verification.c.number_hash,
         )
+        .correlate(_verification)
         .scalar_subquery()
     )
 
