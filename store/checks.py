@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import GuardFacts, VerificationFacts
@@ -30,18 +30,16 @@ def _next_check_at() -> ColumnElement[Any]:
     return case((failures < DELAY_FROM_FAILURE, None), *steps, else_=now_plus(DELAYS_S[-1]))
 
 
+# As text, because SQLAlchemy leaves table names out of what SQLite returns, in subqueries too, where they decide.
+_SAME_NUMBER = text(
+    "number_guard.account_id = verification.account_id AND number_guard.environment = verification.environment "
+    "AND number_guard.number_hash = verification.number_hash"
+)
+
+
 def _of_guard(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a column of the number's guard row beside the verification's own, without a second statement."""
-    return (
-        select(column)
-        .where(
-            _guard.c.account_id == _verification.c.account_id,
-            _guard.c.environment == _verification.c.environment,
-            _guard.c.number_hash == _verification.c.number_hash,
-        )
-        .correlate(_verification)
-        .scalar_subquery()
-    )
+    return select(column).select_from(_guard).where(_SAME_NUMBER).scalar_subquery()
 
 
 ADVICE = (
