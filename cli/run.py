@@ -1,4 +1,4 @@
-"""`make run`: the whole product on a laptop, as one process tree, with a demonstration; Ctrl-C stops what it started."""
+"""`make run`: the whole product on a laptop as one process tree, with a demonstration; Ctrl-C stops what it started."""
 
 import asyncio
 import contextlib

@@ -50,11 +50,16 @@ class Accounts:
             if key is not None and stored is not None and is_same(stored.digest, digest_of(self._keys.api_keys, key)):
                 await set_request_rate(connection, stored.caller.key_id, requests_per_s=requests_per_s)
                 return key
+        return await self.sandbox_key(account=account, requests_per_s=requests_per_s)
+
+    async def sandbox_key(self, *, account: str, requests_per_s: int | None) -> str:
+        """Return a fresh sandbox key of a named account, which is made if there is none."""
+        fresh = make_key(self._keys.api_keys, environment=Environment.SANDBOX)
+        async with self._database.transaction() as connection:
             account_id = await find_account(connection, account)
             if account_id is None:
                 account_id = new_id()
                 await insert_account(connection, account_id, name=account)
-            fresh = make_key(self._keys.api_keys, environment=Environment.SANDBOX)
             await insert_key(
                 connection,
                 fresh.key_id,

@@ -32,7 +32,7 @@ from store.verifications import (
     conclude,
     insert_verification,
     number_of,
-    remove_pending,
+    remove_untouched,
     take_counter,
     verifications_of_number,
 )
@@ -134,13 +134,18 @@ class Sends:
             raise await why_no_send(connection, number)
         return await self._another(connection, pending, guard)
 
-    async def take_back(self, connection: AsyncConnection, written: Written) -> None:
-        """Undo what was written: the workflow was not told, nothing was or will be sent."""
+    async def take_back(self, connection: AsyncConnection, written: Written) -> bool:
+        """Undo what was written, the workflow not having been told of it; False, and nothing done, when it has been.
+
+        A call that timed out may have reached Temporal: an attempt that was begun shows that it did.
+        """
         if written.is_new:
-            await remove_pending(connection, written.facts.id)
+            taken_back = await remove_untouched(connection, written.facts.id)
         else:
-            await withdraw_planned(connection, written.attempt.attempt_id)
-        await give_back_send(connection, number_of(written.facts), taken=written.guard)
+            taken_back = await withdraw_planned(connection, written.attempt.attempt_id)
+        if taken_back:
+            await give_back_send(connection, number_of(written.facts), taken=written.guard)
+        return taken_back
 
     async def _first(self, connection: AsyncConnection, facts: VerificationFacts, guard: GuardFacts) -> Written:
         choice = self._choose(facts, [])

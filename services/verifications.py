@@ -149,9 +149,9 @@ class Verifications:
             await self._tell(written, caller)
         except TemporalUnavailableError:
             async with self._database.transaction() as connection:
-                await self._sends.take_back(connection, written)
-                await self._idempotency.release(connection, caller, repeatable)
-            raise
+                if await self._sends.take_back(connection, written):
+                    await self._idempotency.release(connection, caller, repeatable)
+                    raise
         view = self._presenter.show(written.facts, written.guard, written.attempts)
         status = _CREATED if written.is_new else _OK
         await self._idempotency.keep(caller, repeatable, status=status, view=view)

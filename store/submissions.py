@@ -140,9 +140,9 @@ async def settle_unsent(connection: AsyncConnection, attempt_id: UUID, *, code: 
     await connection.execute(_SETTLE_UNSENT, {"of_attempt": attempt_id, "their_code": code})
 
 
-async def withdraw_planned(connection: AsyncConnection, attempt_id: UUID) -> None:
-    """Take back an attempt that nobody was told to send."""
-    await connection.execute(_WITHDRAW, {"of_attempt": attempt_id})
+async def withdraw_planned(connection: AsyncConnection, attempt_id: UUID) -> bool:
+    """Take back an attempt that nobody has begun to send; False when somebody has."""
+    return bool((await connection.execute(_WITHDRAW, {"of_attempt": attempt_id})).rowcount)
 
 
 async def record_receipt(

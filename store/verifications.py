@@ -8,12 +8,13 @@ from sqlalchemy import and_, bindparam, delete, func, insert, literal, select, u
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import VerificationFacts
-from domain.statuses import Channel, Environment, Purpose, VerificationStatus
+from domain.statuses import AttemptStatus, Channel, Environment, Purpose, VerificationStatus
 from store.guards import NumberKey, add_failures, clear_failures
-from store.tables import Verification, table_of
+from store.tables import Attempt, Verification, table_of
 from store.times import now, now_plus
 
 _verification = table_of(Verification)
+_attempt = table_of(Attempt)
 _PENDING = _verification.c.status == VerificationStatus.PENDING.value
 FACTS = (*_verification.c, now().label("read_at"))
 OF_ACCOUNT = and_(
@@ -58,7 +59,12 @@ _CONCLUDE = (
     .returning(*FACTS)
 )
 _CONCLUDE_WHEN_DUE = _CONCLUDE.where(_verification.c.expires_at <= now())
-_REMOVE = delete(_verification).where(_verification.c.id == bindparam("of_id"), _PENDING)
+_IS_UNTOUCHED = ~(
+    select(literal(1))
+    .where(_attempt.c.verification_id == bindparam("of_id"), _attempt.c.status != AttemptStatus.PLANNED.value)
+    .exists()
+)
+_REMOVE = delete(_verification).where(_verification.c.id == bindparam("of_id"), _PENDING, _IS_UNTOUCHED)
 _DUE = select(_verification.c.id).where(_PENDING, _verification.c.expires_at <= now_plus(-5)).limit(500)
 
 
@@ -153,9 +159,9 @@ async def conclude(
     return facts
 
 
-async def remove_pending(connection: AsyncConnection, verification_id: UUID) -> None:
-    """Take back a verification that was never started, with its attempts."""
-    await connection.execute(_REMOVE, {"of_id": verification_id})
+async def remove_untouched(connection: AsyncConnection, verification_id: UUID) -> bool:
+    """Take back a verification of which no attempt was begun, with its attempts; False when one was."""
+    return bool((await connection.execute(_REMOVE, {"of_id": verification_id})).rowcount)
 
 
 async def due_verifications(connection: AsyncConnection) -> list[UUID]:

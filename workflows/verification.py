@@ -63,6 +63,9 @@ class VerificationWorkflow:
             else:
                 await self._conclude(VerificationStatus.EXPIRED, "deadline_passed")
         await workflow.wait_condition(workflow.all_handlers_finished)
+        # Approval costs no further action: `CountersignStatus` marks the other ends (ADR 0011).
+        if self._ended.status is not VerificationStatus.APPROVED:
+            workflow.upsert_search_attributes([STATUS.value_set(self._ended.status.value)])
         return self._ended
 
     @workflow.signal
@@ -158,9 +161,6 @@ class VerificationWorkflow:
             return
         self._ended = VerificationResult(status=concluded.status, reason=concluded.reason, attempts=len(self._known))
         self._tell(f"{concluded.status}: {concluded.reason}")
-        # Approval costs no further action: `CountersignStatus` marks the other ends (ADR 0011).
-        if concluded.status is not VerificationStatus.APPROVED:
-            workflow.upsert_search_attributes([STATUS.value_set(concluded.status.value)])
 
     def _time_left(self) -> timedelta:
         return max(self._deadline - workflow.now(), timedelta())

@@ -168,7 +168,8 @@ def _attempts() -> None:
         sa.Column("receipt_at", MOMENT, nullable=True),
         sa.Column("proved_at", MOMENT, nullable=True),
         sa.CheckConstraint(
-            "status IN ('planned', 'submitting', 'accepted', 'rejected', 'throttled', 'unknown', 'delivered', 'undelivered', 'expired')",
+            "status IN ('planned', 'submitting', 'accepted', 'rejected', 'throttled', "
+            "'unknown', 'delivered', 'undelivered', 'expired')",
             name="attempt_status",
         ),
         sa.ForeignKeyConstraint(
