@@ -1,4 +1,4 @@
-"""The processes of one installation on a laptop: started together, kept alive, stopped together; no others are touched."""
+"""The processes of one installation on a laptop: started together, kept alive, stopped together; no others touched."""
 
 import asyncio
 import contextlib

@@ -18,6 +18,15 @@ from rules.protection.checks import (
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Which driver serves a database URL; users write the scheme they know.
+_DRIVERS = {
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+}
+
 
 class Settings(BaseSettings):
     """Everything an instance can be told. Each field is `COUNTERSIGN_<NAME>` (`docs/operations.md`)."""
@@ -50,6 +59,8 @@ class Settings(BaseSettings):
         why = unsafe_limits(self.check_limits, code_length=DEFAULT_CODE_LENGTH)
         if why is not None:
             raise ValueError(f"COUNTERSIGN_FAILURES_IN_A_ROW: {why}")
+        if self.database_url is not None and self.database_url.partition("://")[0] not in _DRIVERS:
+            raise ValueError("COUNTERSIGN_DATABASE_URL must begin with postgresql:// or sqlite:///")
         if self.api_processes > 1 and self.api_rate and self.redis_url is None:
             raise ValueError(
                 "COUNTERSIGN_API_PROCESSES is over 1 but request rates are counted in each process's memory: set "
@@ -64,8 +75,11 @@ class Settings(BaseSettings):
 
     @property
     def database(self) -> str:
-        """Return the URL of the product's database: the one given, else a file in the state directory."""
-        return self.database_url or f"sqlite+aiosqlite:///{self.home.resolve() / 'countersign.db'}"
+        """Return the database's URL with its driver: the one given, else a file in the state directory."""
+        if self.database_url is None:
+            return f"sqlite+aiosqlite:///{self.home.resolve() / 'countersign.db'}"
+        scheme, _, rest = self.database_url.partition("://")
+        return f"{_DRIVERS[scheme]}://{rest}"
 
 
 def reference(name: str) -> Any:

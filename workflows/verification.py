@@ -32,6 +32,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows import options
     from workflows.attributes import CARRIER, STATUS
 
+_DEADLINE_PASSED = "deadline_passed"
+
 
 @workflow.defn
 class VerificationWorkflow:
@@ -61,7 +63,7 @@ class VerificationWorkflow:
             elif workflow.now() < self._deadline:
                 await self._wait()
             else:
-                await self._conclude(VerificationStatus.EXPIRED, "deadline_passed")
+                await self._conclude(VerificationStatus.EXPIRED, _DEADLINE_PASSED)
         await workflow.wait_condition(workflow.all_handlers_finished)
         # Approval costs no further action: `CountersignStatus` marks the other ends (ADR 0011).
         if self._ended.status is not VerificationStatus.APPROVED:
@@ -130,7 +132,7 @@ class VerificationWorkflow:
             case NextStepKind.FAIL:
                 await self._conclude(VerificationStatus.FAILED, step.reason)
             case NextStepKind.FINISH:
-                await self._conclude(VerificationStatus.EXPIRED, step.reason)
+                await self._conclude(VerificationStatus.EXPIRED, _DEADLINE_PASSED)
 
     async def _wait(self) -> None:
         """Wait for proof, or for anything else to do, until a receipt is overdue or the time is over."""
