@@ -37,6 +37,7 @@ def create_app(open_parts: OpenParts) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     for router in (verifications.router, sandbox.router, reference.router, receipts.router, health.router):
         app.include_router(router)

@@ -14,8 +14,8 @@ from domain.facts import Caller as CallerFacts
 _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: `Authorization: Bearer cs_test_…`")
 
 
-def parts_of(request: Request) -> Parts:
-    """Return the use cases of this process."""
+async def parts_of(request: Request) -> Parts:
+    """Return the use cases of this process. Asynchronous, because FastAPI sends plain functions to a thread."""
     parts: Parts = request.app.state.parts
     return parts
 

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 import httpx2
 from fastapi import FastAPI
-from temporalio.client import Client
 
 from api.app import create_app
 from api.parts import Parts
@@ -31,7 +30,7 @@ from services.receipts import Receipts
 from services.sandbox import Sandbox
 from services.sends import Sends
 from services.verifications import Verifications
-from services.workflow_gateway import VerificationWorkflows
+from services.workflow_gateway import VerificationWorkflows, WorkflowGateway
 from services.wrong_checks import WrongCheckBudget
 from store.engine import Database
 from store.migrate import ensure_migrated
@@ -50,17 +49,17 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     database = Database(settings.database, pool_size=settings.database_pool)
     client = await connect(settings.temporal_address, namespace=settings.temporal_namespace)
     async with carrier_client() as http:
-        parts = parts_of(settings, database=database, client=client, http=http)
+        parts = parts_of(settings, database=database, workflows=VerificationWorkflows(client), http=http)
         yield parts
         await parts.close()
     await database.close()
 
 
-def parts_of(settings: Settings, *, database: Database, client: Client, http: httpx2.AsyncClient) -> Parts:
+def parts_of(settings: Settings, *, database: Database, workflows: WorkflowGateway, http: httpx2.AsyncClient) -> Parts:
     """Return the use cases, wired."""
     keys, limits = key_ring_of(settings), settings.check_limits
     numbers = number_cipher(keys)
-    presenter, workflows = Presenter(numbers), VerificationWorkflows(client)
+    presenter = Presenter(numbers)
     reading = Reading(database=database, presenter=presenter)
     rates = RequestRates(default_per_s=settings.api_rate, redis_url=settings.redis_url)
     budget = WrongCheckBudget(

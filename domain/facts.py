@@ -95,11 +95,18 @@ class VerificationFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GuardFacts:
-    """What a number may still get from an account, at the database's time of reading; `recent_sends` newest first."""
+class SendFacts:
+    """Which messages a number got from an account; `recent_sends` newest first."""
 
     recent_sends: tuple[datetime, ...]
     next_send_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardFacts:
+    """What a number may still get from an account, at the database's time of reading."""
+
+    sends: SendFacts
     failures: int
     next_check_at: datetime | None
     locked_until: datetime | None

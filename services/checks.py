@@ -13,7 +13,7 @@ from domain.statuses import VerificationStatus
 from security.codes import proved_counter
 from security.keyring import KeyRing
 from services.presenting import Presenter, finished, moment
-from services.workflow_gateway import VerificationWorkflows
+from services.workflow_gateway import WorkflowGateway
 from services.wrong_checks import WrongCheckBudget
 from store.attempts import LIVE, attempts_of
 from store.checks import WithAdvice, count_guess, count_replay, read_with_advice
@@ -39,7 +39,7 @@ class Checks:
         database: Database,
         keys: KeyRing,
         presenter: Presenter,
-        workflows: VerificationWorkflows,
+        workflows: WorkflowGateway,
         budget: WrongCheckBudget,
         failures_cap: int,
     ) -> None:

@@ -23,7 +23,7 @@ async def why_no_send(connection: AsyncConnection, number: NumberKey) -> DomainE
             retry_after_s=(guard.locked_until - guard.read_at).total_seconds(),
             fields={"locked_until": moment(guard.locked_until)},
         )
-    advice = advise(guard.recent_sends, next_send_at=guard.next_send_at, now=guard.read_at)
+    advice = advise(guard.sends.recent_sends, next_send_at=guard.sends.next_send_at, now=guard.read_at)
     refusal = TooSoonError if advice.sends_left else NumberLimitError
     return refusal(
         "Another message to this number may be sent from the time given on.",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from domain.errors import VerificationFinishedError
-from domain.facts import AttemptFacts, GuardFacts, VerificationFacts, VerificationView
+from domain.facts import AttemptFacts, SendFacts, VerificationFacts, VerificationView
 from domain.phone import mask
 from domain.statuses import VerificationStatus
 from rules.protection.sends import advise
@@ -18,11 +18,11 @@ class Presenter:
         self._numbers = numbers
 
     def show(
-        self, facts: VerificationFacts, guard: GuardFacts | None, attempts: Sequence[AttemptFacts]
+        self, facts: VerificationFacts, sends: SendFacts | None, attempts: Sequence[AttemptFacts]
     ) -> VerificationView:
         """Return the view of a verification."""
         number = self._numbers.decrypt(facts.number_sealed, account_id=facts.account_id, row=facts.id)
-        sends_left, next_send_at = _sends(facts, guard)
+        sends_left, next_send_at = _sends(facts, sends)
         return VerificationView(
             facts=facts,
             to=mask(number, country=facts.country),
@@ -50,8 +50,8 @@ def moment(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _sends(facts: VerificationFacts, guard: GuardFacts | None) -> tuple[int, datetime | None]:
-    if guard is None or facts.status_now is not VerificationStatus.PENDING:
+def _sends(facts: VerificationFacts, sends: SendFacts | None) -> tuple[int, datetime | None]:
+    if sends is None or facts.status_now is not VerificationStatus.PENDING:
         return 0, None
-    advice = advise(guard.recent_sends, next_send_at=guard.next_send_at, now=facts.read_at)
+    advice = advise(sends.recent_sends, next_send_at=sends.next_send_at, now=facts.read_at)
     return advice.sends_left, advice.next_send_at

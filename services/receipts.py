@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from carriers.protocol import ReceiptNotice, ReceiptReader
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.statuses import ReceiptStatus, VerificationStatus
-from services.workflow_gateway import VerificationWorkflows
+from services.workflow_gateway import WorkflowGateway
 from store.attempts import read_attempt
 from store.engine import Database
 from store.submissions import record_receipt
@@ -17,9 +17,7 @@ _BAD = frozenset({ReceiptStatus.UNDELIVERED, ReceiptStatus.EXPIRED, ReceiptStatu
 class Receipts:
     """Takes receipts in."""
 
-    def __init__(
-        self, *, database: Database, readers: Mapping[str, ReceiptReader], workflows: VerificationWorkflows
-    ) -> None:
+    def __init__(self, *, database: Database, readers: Mapping[str, ReceiptReader], workflows: WorkflowGateway) -> None:
         self._database = database
         self._readers = readers
         self._workflows = workflows

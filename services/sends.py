@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.challenge import DEFAULT_CODE_LENGTH, DEFAULT_TTL_S, MAX_TTL_S
 from domain.errors import NoRouteError
-from domain.facts import AttemptFacts, Caller, GuardFacts, VerificationFacts
+from domain.facts import AttemptFacts, Caller, GuardFacts, SendFacts, VerificationFacts
 from domain.messages import PlannedAttempt, StartVerification
 from domain.phone import Phone
 from domain.statuses import Channel, Purpose, VerificationStatus
@@ -58,7 +58,7 @@ class Written:
     """What a transaction wrote for one more message; `attempts` are all of the verification's but the new one."""
 
     facts: VerificationFacts
-    guard: GuardFacts
+    sends: SendFacts
     attempt: PlannedAttempt
     is_new: bool
     attempts: tuple[AttemptFacts, ...] = ()
@@ -144,14 +144,14 @@ class Sends:
         else:
             taken_back = await withdraw_planned(connection, written.attempt.attempt_id)
         if taken_back:
-            await give_back_send(connection, number_of(written.facts), taken=written.guard)
+            await give_back_send(connection, number_of(written.facts), taken=written.sends)
         return taken_back
 
     async def _first(self, connection: AsyncConnection, facts: VerificationFacts, guard: GuardFacts) -> Written:
         choice = self._choose(facts, [])
         plan = plan_of(choice, verification_id=facts.id, sequence=0, send=1, after=None)
         await plan_attempt(connection, plan)
-        return Written(facts=facts, guard=guard, attempt=announced(plan), is_new=True)
+        return Written(facts=facts, sends=guard.sends, attempt=announced(plan), is_new=True)
 
     async def _another(self, connection: AsyncConnection, pending: VerificationFacts, guard: GuardFacts) -> Written:
         attempts = await attempts_of(connection, pending.id)
@@ -162,7 +162,9 @@ class Sends:
         send = 1 + max(each.send for each in attempts)
         plan = plan_of(choice, verification_id=pending.id, sequence=counter, send=send, after=None)
         await plan_attempt(connection, plan)
-        return Written(facts=pending, guard=guard, attempt=announced(plan), is_new=False, attempts=tuple(attempts))
+        return Written(
+            facts=pending, sends=guard.sends, attempt=announced(plan), is_new=False, attempts=tuple(attempts)
+        )
 
     def _choose(self, facts: VerificationFacts, attempts: Sequence[AttemptFacts]) -> Choice:
         choice = first_route(self._catalog.routes_to(facts.country), [tried_of(each) for each in attempts])

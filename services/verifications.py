@@ -16,7 +16,7 @@ from services.idempotency import Idempotency, Repeatable, RepeatedError, StoredA
 from services.presenting import Presenter, finished
 from services.reading import Reading
 from services.sends import Sends, StartRequest, Written
-from services.workflow_gateway import VerificationWorkflows
+from services.workflow_gateway import WorkflowGateway
 from store.attempts import attempts_of
 from store.engine import Database
 from store.guards import clear_failures
@@ -43,7 +43,7 @@ class Verifications:
         sends: Sends,
         presenter: Presenter,
         reading: Reading,
-        workflows: VerificationWorkflows,
+        workflows: WorkflowGateway,
         idempotency: Idempotency,
         failures_cap: int,
     ) -> None:
@@ -152,7 +152,7 @@ class Verifications:
                 if await self._sends.take_back(connection, written):
                     await self._idempotency.release(connection, caller, repeatable)
                     raise
-        view = self._presenter.show(written.facts, written.guard, written.attempts)
+        view = self._presenter.show(written.facts, written.sends, written.attempts)
         status = _CREATED if written.is_new else _OK
         await self._idempotency.keep(caller, repeatable, status=status, view=view)
         return Done(view=view, status=status)

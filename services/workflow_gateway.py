@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from datetime import timedelta
+from typing import Protocol
 from uuid import UUID
 
 import structlog
@@ -26,6 +27,34 @@ _PATIENCE_S = 2.0
 # Answers that are no absence: the workflow is not there, or we asked for something wrong.
 _OUR_FAULT = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.ALREADY_EXISTS})
 _log = structlog.get_logger()
+
+
+class WorkflowGateway(Protocol):
+    """What the use cases need of the way to workflows."""
+
+    async def ping(self) -> None:
+        """Ask Temporal for a word, or raise."""
+        ...
+
+    async def start(self, start: StartVerification, *, account_id: UUID) -> None:
+        """Start a verification's workflow, or raise `TemporalUnavailableError`."""
+        ...
+
+    async def send_another(self, start: StartVerification, *, account_id: UUID) -> None:
+        """Have a workflow send `start.first`, or raise `TemporalUnavailableError`."""
+        ...
+
+    async def receipt_was_bad(self, verification_id: UUID, *, attempt_id: UUID) -> None:
+        """Tell a workflow that a message did not arrive, or raise `TemporalUnavailableError`."""
+        ...
+
+    def tell_ended(self, verification_id: UUID, ended: VerificationEnded) -> None:
+        """Tell a workflow, without waiting, that the database holds an end state."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until everything that was to be told without waiting has been told, or given up."""
+        ...
 
 
 class VerificationWorkflows:

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, case, null, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.facts import GuardFacts, VerificationFacts
+from domain.facts import SendFacts, VerificationFacts
 from domain.statuses import Environment, VerificationStatus
 from rules.protection.checks import DELAY_FROM_FAILURE, DELAYS_S
-from store.guards import guard_facts
+from store.guards import send_facts
 from store.tables import NumberGuard, Verification, table_of
-from store.times import now, now_plus
+from store.times import fixed, now, now_plus
 from store.verifications import FACTS, OF_ACCOUNT, verification_facts
 
 _verification = table_of(Verification)
@@ -25,9 +25,9 @@ _guard = table_of(NumberGuard)
 
 def _next_check_at() -> ColumnElement[Any]:
     """Return when the guess after this one may come: growing delays from the tenth failure in a row on."""
-    failures = _verification.c.failures_before + _verification.c.checks + 1
-    steps = [(failures == DELAY_FROM_FAILURE + at, now_plus(delay)) for at, delay in enumerate(DELAYS_S[:-1])]
-    return case((failures < DELAY_FROM_FAILURE, None), *steps, else_=now_plus(DELAYS_S[-1]))
+    failures = _verification.c.failures_before + _verification.c.checks + fixed(1)
+    steps = [(failures == fixed(DELAY_FROM_FAILURE + at), now_plus(delay)) for at, delay in enumerate(DELAYS_S[:-1])]
+    return case((failures < fixed(DELAY_FROM_FAILURE), null()), *steps, else_=now_plus(DELAYS_S[-1]))
 
 
 # As text, because SQLAlchemy leaves table names out of what SQLite returns, in subqueries too, where they decide.
@@ -45,30 +45,28 @@ def _of_guard(column: ColumnElement[Any]) -> ColumnElement[Any]:
 ADVICE = (
     _of_guard(_guard.c.recent_sends).label("recent_sends"),
     _of_guard(_guard.c.next_send_at).label("next_send_at"),
-    _of_guard(_guard.c.failures).label("failures"),
-    _of_guard(_guard.c.locked_until).label("locked_until"),
 )
 _IN_TIME = _verification.c.expires_at > now()
 _COUNT_GUESS = (
     update(_verification)
     .where(
         OF_ACCOUNT,
-        _verification.c.status == VerificationStatus.PENDING.value,
+        _verification.c.status == fixed(VerificationStatus.PENDING),
         _verification.c.checks < _verification.c.max_checks,
         _IN_TIME,
         or_(_verification.c.next_check_at.is_(None), _verification.c.next_check_at <= now()),
     )
-    .values(checks=_verification.c.checks + 1, next_check_at=_next_check_at())
+    .values(checks=_verification.c.checks + fixed(1), next_check_at=_next_check_at())
     .returning(*FACTS, *ADVICE)
 )
 _COUNT_REPLAY = (
     update(_verification)
     .where(
         OF_ACCOUNT,
-        and_(_verification.c.status == VerificationStatus.APPROVED.value, _IN_TIME),
+        and_(_verification.c.status == fixed(VerificationStatus.APPROVED), _IN_TIME),
         _verification.c.replays < _verification.c.max_checks,
     )
-    .values(replays=_verification.c.replays + 1)
+    .values(replays=_verification.c.replays + fixed(1))
     .returning(*FACTS, *ADVICE)
 )
 _READ_WITH_ADVICE = select(*FACTS, *ADVICE).where(OF_ACCOUNT)
@@ -79,7 +77,7 @@ class WithAdvice:
     """A verification beside what its number may still get."""
 
     facts: VerificationFacts
-    guard: GuardFacts
+    guard: SendFacts
 
 
 async def count_guess(
@@ -113,4 +111,4 @@ async def _one(
 
 def with_advice(row: Any) -> WithAdvice:
     """Return what a row selected with `FACTS` and `ADVICE` holds."""
-    return WithAdvice(facts=verification_facts(row), guard=guard_facts(row))
+    return WithAdvice(facts=verification_facts(row), guard=send_facts(row))

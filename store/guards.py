@@ -7,12 +7,12 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, func, literal, or_,
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.facts import GuardFacts
+from domain.facts import GuardFacts, SendFacts
 from domain.statuses import Environment
 from rules.protection.checks import LOCK_S
 from rules.protection.sends import GAPS_S, REMEMBERED, SHORT, WINDOWS
 from store.tables import NumberGuard, table_of
-from store.times import MARK_WIDTH, mark_plus, moment_of_mark, now, now_plus
+from store.times import MARK_WIDTH, fixed, mark_plus, moment_of_mark, now, now_plus
 
 _guard = table_of(NumberGuard)
 _OF_NUMBER = and_(
@@ -32,7 +32,7 @@ _SEEN = (
 
 def _mark(position: int) -> ColumnElement[str]:
     """Return the mark of the n-th latest send (1 is the last one); empty text, which is before all time, if none."""
-    return func.substr(_guard.c.recent_sends, 1 + (position - 1) * MARK_WIDTH, MARK_WIDTH)
+    return func.substr(_guard.c.recent_sends, fixed(1 + (position - 1) * MARK_WIDTH), fixed(MARK_WIDTH))
 
 
 def _is_lock_over() -> ColumnElement[bool]:
@@ -41,8 +41,10 @@ def _is_lock_over() -> ColumnElement[bool]:
 
 def _take_send(insert: Any) -> Any:
     """Build the statement that takes one send, or changes nothing when a gap, a window or a lock forbids it."""
-    streak = case((_mark(1) > mark_plus(-SHORT.length_s), _guard.c.streak + 1), else_=1)
-    gap = case(*((streak == at + 1, now_plus(gap_s)) for at, gap_s in enumerate(GAPS_S)), else_=now_plus(GAPS_S[-1]))
+    streak = case((_mark(1) > mark_plus(-SHORT.length_s), _guard.c.streak + fixed(1)), else_=fixed(1))
+    gap = case(
+        *((streak == fixed(at + 1), now_plus(gap_s)) for at, gap_s in enumerate(GAPS_S)), else_=now_plus(GAPS_S[-1])
+    )
     lock_ran_out = and_(_guard.c.locked_until.is_not(None), _guard.c.locked_until <= now())
     return (
         insert(_guard)
@@ -58,11 +60,13 @@ def _take_send(insert: Any) -> Any:
         .on_conflict_do_update(
             index_elements=["account_id", "environment", "number_hash"],
             set_={
-                "recent_sends": func.substr(mark_plus(0).concat(_guard.c.recent_sends), 1, REMEMBERED * MARK_WIDTH),
+                "recent_sends": func.substr(
+                    mark_plus(0).concat(_guard.c.recent_sends), fixed(1), fixed(REMEMBERED * MARK_WIDTH)
+                ),
                 "streak": streak,
                 "next_send_at": gap,
                 # A lock that ran its time is over for good: the number starts again from nothing.
-                "failures": case((lock_ran_out, 0), else_=_guard.c.failures),
+                "failures": case((lock_ran_out, fixed(0)), else_=_guard.c.failures),
                 "next_check_at": case((lock_ran_out, None), else_=_guard.c.next_check_at),
                 "locked_until": None,
             },
@@ -114,7 +118,7 @@ async def take_send(connection: AsyncConnection, number: NumberKey) -> GuardFact
     return None if row is None else guard_facts(row)
 
 
-async def give_back_send(connection: AsyncConnection, number: NumberKey, *, taken: GuardFacts) -> None:
+async def give_back_send(connection: AsyncConnection, number: NumberKey, *, taken: SendFacts) -> None:
     """Undo `take_send` for a message that did not leave, unless another one has been counted since."""
     mark = f"{round(taken.recent_sends[0].timestamp() * 1000):0{MARK_WIDTH}d}"
     await connection.execute(_GIVE_BACK, {**number, "mark": mark})
@@ -138,12 +142,16 @@ async def add_failures(connection: AsyncConnection, number: NumberKey, *, more: 
 
 def guard_facts(row: Any) -> GuardFacts:
     """Return the facts of a row that has the guard's columns."""
-    marks = [row.recent_sends[at : at + MARK_WIDTH] for at in range(0, len(row.recent_sends), MARK_WIDTH)]
     return GuardFacts(
-        recent_sends=tuple(moment_of_mark(mark) for mark in marks),
-        next_send_at=row.next_send_at,
+        sends=send_facts(row),
         failures=row.failures,
         next_check_at=row.next_check_at,
         locked_until=row.locked_until,
         read_at=row.read_at,
     )
+
+
+def send_facts(row: Any) -> SendFacts:
+    """Return which messages a number got, of a row that has at least the guard's send columns."""
+    marks = [row.recent_sends[at : at + MARK_WIDTH] for at in range(0, len(row.recent_sends), MARK_WIDTH)]
+    return SendFacts(recent_sends=tuple(moment_of_mark(mark) for mark in marks), next_send_at=row.next_send_at)

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.statuses import Environment, VerificationStatus
 from store.checks import ADVICE, WithAdvice, with_advice
 from store.tables import Verification, table_of
-from store.times import UtcDateTime, now
+from store.times import UtcDateTime, fixed, now
 from store.verifications import FACTS
 
 _verification = table_of(Verification)
@@ -61,7 +61,7 @@ def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
 
 def _has_status(status: VerificationStatus) -> ColumnElement[bool]:
     """Return the condition for a status as callers are told it: past its time, pending is expired."""
-    is_pending = _verification.c.status == VerificationStatus.PENDING.value
+    is_pending = _verification.c.status == fixed(VerificationStatus.PENDING)
     if status is VerificationStatus.PENDING:
         return and_(is_pending, _verification.c.expires_at > now())
     is_this = _verification.c.status == status.value

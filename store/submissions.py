@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.statuses import AttemptStatus, FailureClass, ReceiptStatus, SubmissionStatus, VerificationStatus
 from store.tables import Attempt, Verification, table_of
-from store.times import now
+from store.times import fixed, now
 
 _attempt = table_of(Attempt)
 _verification = table_of(Verification)
@@ -18,7 +18,7 @@ _IS_LIVE_VERIFICATION = (
     select(literal(1))
     .where(
         _verification.c.id == _attempt.c.verification_id,
-        _verification.c.status == VerificationStatus.PENDING.value,
+        _verification.c.status == fixed(VerificationStatus.PENDING),
         _verification.c.expires_at > now(),
     )
     .exists()
@@ -27,23 +27,23 @@ _BEGIN = (
     update(_attempt)
     .where(
         _attempt.c.id == bindparam("of_attempt"),
-        _attempt.c.status == AttemptStatus.PLANNED.value,
+        _attempt.c.status == fixed(AttemptStatus.PLANNED),
         _IS_LIVE_VERIFICATION,
     )
-    .values(status=AttemptStatus.SUBMITTING.value, submitting_at=now())
+    .values(status=fixed(AttemptStatus.SUBMITTING), submitting_at=now())
     .returning(_attempt.c.sequence)
 )
 # A receipt may overtake the answer; it was kept, and now that the message is accepted it is the status.
 _ANSWER = (
     update(_attempt)
-    .where(_attempt.c.id == bindparam("of_attempt"), _attempt.c.status == AttemptStatus.SUBMITTING.value)
+    .where(_attempt.c.id == bindparam("of_attempt"), _attempt.c.status == fixed(AttemptStatus.SUBMITTING))
     .values(
         status=case(
             (
                 and_(
-                    bindparam("verdict") == SubmissionStatus.ACCEPTED.value,
+                    bindparam("verdict") == fixed(SubmissionStatus.ACCEPTED),
                     _attempt.c.receipt_status.is_not(None),
-                    _attempt.c.receipt_status != ReceiptStatus.UNKNOWN.value,
+                    _attempt.c.receipt_status != fixed(ReceiptStatus.UNKNOWN),
                 ),
                 _attempt.c.receipt_status,
             ),
@@ -59,23 +59,23 @@ _SETTLE_UNSENT = (
     update(_attempt)
     .where(
         _attempt.c.id == bindparam("of_attempt"),
-        _attempt.c.status.in_((AttemptStatus.PLANNED.value, AttemptStatus.SUBMITTING.value)),
+        _attempt.c.status.in_((AttemptStatus.PLANNED.value, fixed(AttemptStatus.SUBMITTING))),
     )
     .values(
         status=case(
-            (_attempt.c.status == AttemptStatus.PLANNED.value, AttemptStatus.REJECTED.value),
-            else_=AttemptStatus.UNKNOWN.value,
+            (_attempt.c.status == fixed(AttemptStatus.PLANNED), fixed(AttemptStatus.REJECTED)),
+            else_=fixed(AttemptStatus.UNKNOWN),
         ),
         failure_class=case(
-            (_attempt.c.status == AttemptStatus.PLANNED.value, FailureClass.ROUTE_TEMPORARY.value),
-            else_=FailureClass.UNKNOWN.value,
+            (_attempt.c.status == fixed(AttemptStatus.PLANNED), fixed(FailureClass.ROUTE_TEMPORARY)),
+            else_=fixed(FailureClass.UNKNOWN),
         ),
         carrier_code=bindparam("their_code"),
         answered_at=now(),
     )
 )
 _WITHDRAW = delete(_attempt).where(
-    _attempt.c.id == bindparam("of_attempt"), _attempt.c.status == AttemptStatus.PLANNED.value
+    _attempt.c.id == bindparam("of_attempt"), _attempt.c.status == fixed(AttemptStatus.PLANNED)
 )
 # The first final word stands. An attempt that is `unknown` stays so: the receipt is kept beside it.
 _RECEIPT = (
@@ -84,7 +84,7 @@ _RECEIPT = (
         _attempt.c.id == bindparam("of_attempt"),
         _attempt.c.carrier == bindparam("from_carrier"),
         _attempt.c.submitting_at.is_not(None),
-        or_(_attempt.c.receipt_status.is_(None), _attempt.c.receipt_status == ReceiptStatus.UNKNOWN.value),
+        or_(_attempt.c.receipt_status.is_(None), _attempt.c.receipt_status == fixed(ReceiptStatus.UNKNOWN)),
     )
     .values(
         receipt_status=bindparam("word"),
@@ -92,7 +92,8 @@ _RECEIPT = (
         status=case(
             (
                 and_(
-                    _attempt.c.status == AttemptStatus.ACCEPTED.value, bindparam("word") != ReceiptStatus.UNKNOWN.value
+                    _attempt.c.status == fixed(AttemptStatus.ACCEPTED),
+                    bindparam("word") != fixed(ReceiptStatus.UNKNOWN),
                 ),
                 bindparam("word"),
             ),

@@ -5,9 +5,10 @@ lengthen a code's life. PostgreSQL gets `timestamptz`; SQLite gets text of fixed
 """
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Dialect, Integer, String, literal
+from sqlalchemy import ColumnElement, DateTime, Dialect, Integer, String, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -15,6 +16,11 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 _SQLITE_FORM = "%Y-%m-%d %H:%M:%S.%f"
 MARK_WIDTH = 13
+
+
+def fixed(value: int | StrEnum) -> ColumnElement[Any]:
+    """Return one of our own constants as part of the SQL text: what never changes need not be sent with every call."""
+    return literal_column(str(value), Integer) if isinstance(value, int) else literal_column(f"'{value}'", String)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -52,7 +58,7 @@ class now_plus(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL func
     inherit_cache = True
 
     def __init__(self, seconds: ColumnElement[int] | int) -> None:
-        super().__init__(literal(seconds, Integer) if isinstance(seconds, int) else seconds)
+        super().__init__(fixed(seconds) if isinstance(seconds, int) else seconds)
 
 
 class mark_plus(FunctionElement[str]):  # noqa: N801 - as above
@@ -62,7 +68,7 @@ class mark_plus(FunctionElement[str]):  # noqa: N801 - as above
     inherit_cache = True
 
     def __init__(self, seconds: int) -> None:
-        super().__init__(literal(seconds, Integer))
+        super().__init__(fixed(seconds))
 
 
 def now() -> ColumnElement[datetime]:
@@ -78,7 +84,8 @@ def moment_of_mark(mark: str) -> datetime:
 @compiles(now_plus, "postgresql")
 def _now_postgresql(element: now_plus, compiler: SQLCompiler, **kw: Any) -> str:
     # clock_timestamp, not now(): a statement that waited for a row must not judge by the time it began to wait.
-    return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **kw)}))"
+    seconds = compiler.process(element.clauses, **kw)
+    return "clock_timestamp()" if seconds == "0" else f"(clock_timestamp() + make_interval(secs => {seconds}))"
 
 
 @compiles(now_plus, "sqlite")

@@ -10,7 +10,7 @@ from domain.facts import AttemptFacts, VerificationFacts
 from domain.statuses import AttemptStatus, VerificationStatus
 from store.attempts import attempt_facts
 from store.tables import Attempt, Verification, table_of
-from store.times import now, now_plus
+from store.times import fixed, now, now_plus
 from store.verifications import read_verification
 
 _attempt = table_of(Attempt)
@@ -22,9 +22,9 @@ _FORGOTTEN = (
     .join(_verification, _verification.c.id == _attempt.c.verification_id)
     .where(
         and_(
-            _attempt.c.status == AttemptStatus.PLANNED.value,
+            _attempt.c.status == fixed(AttemptStatus.PLANNED),
             _attempt.c.planned_at < now_plus(-FORGOTTEN_AFTER_S),
-            _verification.c.status == VerificationStatus.PENDING.value,
+            _verification.c.status == fixed(VerificationStatus.PENDING),
             _verification.c.expires_at > now(),
         )
     )

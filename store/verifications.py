@@ -11,11 +11,11 @@ from domain.facts import VerificationFacts
 from domain.statuses import AttemptStatus, Channel, Environment, Purpose, VerificationStatus
 from store.guards import NumberKey, add_failures, clear_failures
 from store.tables import Attempt, Verification, table_of
-from store.times import now, now_plus
+from store.times import fixed, now, now_plus
 
 _verification = table_of(Verification)
 _attempt = table_of(Attempt)
-_PENDING = _verification.c.status == VerificationStatus.PENDING.value
+_PENDING = _verification.c.status == fixed(VerificationStatus.PENDING)
 FACTS = (*_verification.c, now().label("read_at"))
 OF_ACCOUNT = and_(
     _verification.c.id == bindparam("of_id"),
@@ -61,7 +61,7 @@ _CONCLUDE = (
 _CONCLUDE_WHEN_DUE = _CONCLUDE.where(_verification.c.expires_at <= now())
 _IS_UNTOUCHED = ~(
     select(literal(1))
-    .where(_attempt.c.verification_id == bindparam("of_id"), _attempt.c.status != AttemptStatus.PLANNED.value)
+    .where(_attempt.c.verification_id == bindparam("of_id"), _attempt.c.status != fixed(AttemptStatus.PLANNED))
     .exists()
 )
 _REMOVE = delete(_verification).where(_verification.c.id == bindparam("of_id"), _PENDING, _IS_UNTOUCHED)

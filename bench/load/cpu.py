@@ -1,0 +1,50 @@
+"""CPU time of the parts of a running system: each part is a process with everything below it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import psutil
+
+
+@dataclass(frozen=True, slots=True)
+class Cpu:
+    """Seconds of CPU by part. Two readings are subtracted to see what was used in between."""
+
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def __sub__(self, earlier: "Cpu") -> "Cpu":
+        return Cpu({part: used - earlier.seconds.get(part, 0.0) for part, used in self.seconds.items()})
+
+    def __add__(self, other: "Cpu") -> "Cpu":
+        parts = {**self.seconds, **other.seconds}
+        return Cpu({part: self.seconds.get(part, 0.0) + other.seconds.get(part, 0.0) for part in parts})
+
+    def ms_each(self, count: int) -> dict[str, float]:
+        """Return milliseconds per thing done, by part."""
+        return {part: used * 1000 / count for part, used in self.seconds.items()}
+
+    def only(self, *parts: str) -> "Cpu":
+        """Return the reading of some of the parts."""
+        return Cpu({part: used for part, used in self.seconds.items() if part in parts})
+
+
+def read_cpu(pids: Mapping[str, int]) -> Cpu:
+    """Return what each part has used since it was started."""
+    return Cpu({part: _of_tree(pid) for part, pid in pids.items()})
+
+
+def _of_tree(pid: int) -> float:
+    """Return user and system seconds of a process, of its living descendants, and of those that it has buried."""
+    try:
+        root = psutil.Process(pid)
+        family = [root, *root.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0.0
+    used = 0.0
+    for each in family:
+        try:
+            times = each.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        used += times.user + times.system + times.children_user + times.children_system
+    return used
