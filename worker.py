@@ -33,7 +33,7 @@ from activities.planning import PlanningActivities
 from activities.upkeep import UpkeepActivities
 from domain.messages import VERIFICATION_QUEUE, carrier_queue
 from runtime.logs import configure_logs
-from runtime.settings import Settings, reference
+from runtime.settings import Settings, read_settings, reference
 from runtime.setup import carrier_client, carriers, catalog, key_ring_of, number_cipher
 from services.workflow_gateway import VerificationWorkflows
 from store.engine import Database
@@ -159,7 +159,7 @@ async def _schedule_upkeep(client: Client) -> None:
 
 def main() -> None:
     """Run the worker that the command line and the environment describe."""
-    orders, settings = parse(sys.argv[1:]), Settings()
+    orders, settings = parse(sys.argv[1:]), read_settings()
     configure_logs(as_json=settings.log_json)
     asyncio.run(run(orders, settings))
 

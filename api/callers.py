@@ -24,13 +24,13 @@ ThisApp = Annotated[Parts, Depends(parts_of)]
 
 
 async def who_calls(
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], parts: ThisApp
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], parts: ThisApp
 ) -> CallerFacts:
     """Return who calls, having counted the request against the key's rate."""
     if credentials is None:
         raise UnauthenticatedError("Send an API key: Authorization: Bearer cs_test_…")
     caller = await parts.accounts.who_calls(credentials.credentials)
-    await parts.rates.admit(caller)
+    await parts.rates.admit(caller, is_reading=request.method == "GET")
     return caller
 
 

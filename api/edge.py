@@ -1,4 +1,8 @@
-"""The edge of the process: a body over the limit is refused before it is read, whatever its headers claim."""
+"""The edge of the process: a body over the limit is refused before it is read, whatever its headers claim.
+
+FastAPI has a limit of its own (`max_body_size`), which answers in plain text on some paths; a refusal here is a problem
+document on all of them.
+"""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 

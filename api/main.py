@@ -11,7 +11,7 @@ from api.parts import Parts
 from api.rates import RequestRates
 from rules.protection.published import published_limits
 from runtime.logs import configure_logs
-from runtime.settings import Settings, reference
+from runtime.settings import Settings, read_settings, reference
 from runtime.setup import (
     carrier_client,
     catalog,
@@ -38,7 +38,7 @@ from store.migrate import ensure_migrated
 
 def create() -> FastAPI:
     """Return the application for the environment's settings."""
-    settings = Settings()
+    settings = read_settings()
     configure_logs(as_json=settings.log_json)
     return create_app(lambda: open_parts(settings))
 
@@ -88,7 +88,7 @@ def parts_of(settings: Settings, *, database: Database, workflows: WorkflowGatew
         ),
         reading=reading,
         receipts=Receipts(database=database, readers=receipt_readers(settings), workflows=workflows),
-        sandbox=Sandbox(sandbox_control(settings, http)),
+        sandbox=Sandbox(sandbox_control(settings, http), carriers=catalog(settings).carriers),
         rates=rates,
         limits=published_limits(
             limits,

@@ -27,7 +27,7 @@ _BY_STATUS: dict[int, type[DomainError]] = {
 _NAMED = {
     404: "Nothing is at this path; /openapi.json lists what there is.",
     405: "The path exists but does not take this method; /openapi.json lists what it takes.",
-    400: "The body is not JSON that can be read: UTF-8, at most 64 KiB, nested at most 16 deep.",
+    400: "The body is not JSON that can be read: UTF-8, at most 64 KiB.",
 }
 
 

@@ -8,8 +8,9 @@ import time
 from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
 
-from domain.errors import RateLimitedError
+from domain.errors import LimitsUnavailableError, RateLimitedError
 from domain.facts import Caller
 
 # Twenty in any two seconds: ten a second for long, and twenty at once after a pause.
@@ -21,7 +22,9 @@ class RequestRates:
 
     def __init__(self, *, default_per_s: int, redis_url: str | None = None) -> None:
         storage: Storage = (
-            MemoryStorage() if redis_url is None else RedisStorage(f"async+{redis_url}", implementation="redispy")
+            MemoryStorage()
+            if redis_url is None
+            else RedisStorage(f"async+{redis_url}", wrap_exceptions=True, implementation="redispy")
         )
         self._limiter = MovingWindowRateLimiter(storage)
         self._default_per_s = default_per_s
@@ -31,16 +34,24 @@ class RequestRates:
         """Return how many requests a second a key may make unless it says otherwise; 0 is no limit."""
         return self._default_per_s
 
-    async def admit(self, caller: Caller) -> None:
+    async def admit(self, caller: Caller, *, is_reading: bool) -> None:
         """Count a request of a key.
 
         Raises:
             RateLimitedError: it is one too many.
+            LimitsUnavailableError: the counts cannot be reached; what only reads is let through all the same.
 
         """
         per_s = self._default_per_s if caller.requests_per_s is None else caller.requests_per_s
         if per_s == 0:
             return
+        try:
+            await self._count(caller, per_s)
+        except StorageError as error:
+            if not is_reading:
+                raise LimitsUnavailableError("Requests cannot be counted now; try again.", retry_after_s=2) from error
+
+    async def _count(self, caller: Caller, per_s: int) -> None:
         item = RateLimitItemPerSecond(per_s * _BURST_S, _BURST_S)
         if not await self._limiter.hit(item, caller.key_id):
             window = await self._limiter.get_window_stats(item, caller.key_id)

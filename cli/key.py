@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from runtime.settings import Settings
+from runtime.settings import read_settings
 from runtime.setup import key_ring_of
 from services.accounts import Accounts
 from store.engine import Database
@@ -17,7 +17,7 @@ def main(account: Annotated[str, typer.Argument(help="The account's name.")]) ->
 
 
 async def _make(account: str) -> str:
-    settings = Settings()
+    settings = read_settings()
     database = Database(settings.database)
     try:
         accounts = Accounts(database=database, keys=key_ring_of(settings))

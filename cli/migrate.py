@@ -2,13 +2,13 @@
 
 import asyncio
 
-from runtime.settings import Settings
+from runtime.settings import read_settings
 from store.engine import Database
 from store.migrate import head, migrate
 
 
 async def _run() -> None:
-    database = Database(Settings().database)
+    database = Database(read_settings().database)
     await migrate(database)
     await database.close()
 

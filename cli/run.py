@@ -22,7 +22,7 @@ from cli.settings import LaunchSettings
 from cli.waiting import NotReadyError, api_is_ready, temporal_answers, until, workers_poll
 from domain.errors import DatabaseUnavailableError
 from runtime.secrets_file import own_secret
-from runtime.settings import Settings
+from runtime.settings import Settings, told
 from runtime.setup import key_ring_of
 from runtime.temporal import connect, ensure_search_attributes
 from security.keyring import BadKeyError
@@ -62,7 +62,7 @@ def main() -> None:
         with _only_one(home):
             asyncio.run(_until_stopped(launch))
     except ValidationError as error:
-        sys.exit("\n".join(f"COUNTERSIGN_{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()))
+        sys.exit(told(error))
     except (*_EXPECTED, InUseError) as error:
         sys.exit(str(error))
 

@@ -24,6 +24,7 @@ DomainError
 ├── InternalError                  500  internal-error
 ├── TemporalUnavailableError       503  temporal-unavailable
 ├── DatabaseUnavailableError       503  database-unavailable
+├── LimitsUnavailableError         503  limits-unavailable
 └── SandboxUnavailableError        503  sandbox-unavailable
 """
 
@@ -191,6 +192,12 @@ class DatabaseUnavailableError(DomainError):
     """The database did not answer; nothing was changed."""
 
     code, status, title = "database-unavailable", 503, "The database is away"
+
+
+class LimitsUnavailableError(DomainError):
+    """Requests cannot be counted, so none that changes something is let through."""
+
+    code, status, title = "limits-unavailable", 503, "Requests cannot be counted"
 
 
 class SandboxUnavailableError(DomainError):

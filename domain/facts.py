@@ -110,6 +110,7 @@ class GuardFacts:
     failures: int
     next_check_at: datetime | None
     locked_until: datetime | None
+    unlocked_at: datetime | None
     read_at: datetime
 
 

@@ -121,6 +121,7 @@ class VerificationEnded:
     """Signal: the database holds an end state; the workflow has nothing more to do."""
 
     status: VerificationStatus
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

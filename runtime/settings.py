@@ -1,10 +1,11 @@
 """The settings of a process, from the environment; read by composition roots and nobody else."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.challenge import DEFAULT_CODE_LENGTH
@@ -80,6 +81,22 @@ class Settings(BaseSettings):
             return f"sqlite+aiosqlite:///{self.home.resolve() / 'countersign.db'}"
         scheme, _, rest = self.database_url.partition("://")
         return f"{_DRIVERS[scheme]}://{rest}"
+
+
+def read_settings() -> Settings:
+    """Return the environment's settings; unusable ones end the process with the sentence that says why."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        sys.exit(told(error))
+
+
+def told(error: ValidationError) -> str:
+    """Return what is wrong with the settings, one per line, without repeating their values."""
+    return "\n".join(
+        f"COUNTERSIGN_{'_'.join(map(str, each['loc'])).upper()}: {each['msg']}" if each["loc"] else each["msg"]
+        for each in error.errors(include_input=False)
+    )
 
 
 def reference(name: str) -> Any:

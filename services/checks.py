@@ -66,9 +66,10 @@ class Checks:
         async with self._budget.one_guess(caller) as spending:
             outcome = await self._judge(caller, verification_id, guess)
             spending.was_wrong = not outcome.valid
-        status = outcome.view.facts.status
-        if status is not VerificationStatus.PENDING:
-            self._workflows.tell_ended(verification_id, VerificationEnded(status=status))
+        facts = outcome.view.facts
+        if facts.status is not VerificationStatus.PENDING:
+            ended = VerificationEnded(status=facts.status, reason=facts.reason)
+            self._workflows.tell_ended(verification_id, ended)
         return outcome
 
     async def _judge(self, caller: Caller, verification_id: UUID, guess: str) -> CheckOutcome:

@@ -40,9 +40,11 @@ def allowed_checks(limits: CheckLimits, *, guard: GuardFacts, recent: Sequence[V
         CheckTooSoonError: none in time, because the delay after many failures outlasts the verification.
 
     """
-    allowed = allowance(limits, failures_in_a_row=guard.failures, checks_today=sum(each.checks for each in recent))
+    counted = [each for each in recent if guard.unlocked_at is None or each.created_at > guard.unlocked_at]
+    checks_today = sum(each.checks for each in counted)
+    allowed = allowance(limits, failures_in_a_row=guard.failures, checks_today=checks_today)
     if allowed <= 0:
-        oldest_s = (guard.read_at - recent[-1].created_at).total_seconds() if recent else 0
+        oldest_s = (guard.read_at - counted[-1].created_at).total_seconds() if counted else 0
         raise NumberLockedError(
             "This number has had as many guesses as one number gets in a day.", retry_after_s=max(60, DAY_S - oldest_s)
         )

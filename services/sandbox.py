@@ -12,16 +12,20 @@ from domain.statuses import Environment
 class Sandbox:
     """What a developer may see and set of the scripted carriers."""
 
-    def __init__(self, control: SandboxControl | None) -> None:
+    def __init__(self, control: SandboxControl | None, *, carriers: Sequence[str]) -> None:
         self._control = control
+        self._carriers = carriers
 
     async def messages(self, caller: Caller, *, to: str | None) -> Sequence[SandboxMessage]:
         """Return what arrived on handsets in the last hour, newest last."""
         return await self._for(caller).messages(to)
 
     async def behaviours(self, caller: Caller) -> Sequence[BehaviourView]:
-        """Return how each carrier behaves now."""
-        return await self._for(caller).behaviours()
+        """Return how each carrier behaves now: `accept` towards everyone where nothing else was ordered."""
+        ordered = await self._for(caller).behaviours()
+        scripted = {each.carrier for each in ordered if each.to is None}
+        usual = [BehaviourView(carrier=name, behaviour=SandboxBehaviour.ACCEPT) for name in self._carriers]
+        return sorted([*ordered, *(each for each in usual if each.carrier not in scripted)], key=_in_order)
 
     async def set_behaviour(
         self,
@@ -57,3 +61,7 @@ class Sandbox:
         if self._control is None:
             raise SandboxUnavailableError("This instance has no sandbox carriers (COUNTERSIGN_SANDBOX_URL is not set).")
         return self._control
+
+
+def _in_order(view: BehaviourView) -> tuple[str, str]:
+    return view.carrier, view.to or ""

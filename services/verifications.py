@@ -19,7 +19,7 @@ from services.sends import Sends, StartRequest, Written
 from services.workflow_gateway import WorkflowGateway
 from store.attempts import attempts_of
 from store.engine import Database
-from store.guards import clear_failures
+from store.guards import unlock
 from store.verifications import conclude, read_verification_of
 
 _CREATED, _OK = 201, 200
@@ -119,11 +119,11 @@ class Verifications:
             if after is None:
                 raise finished(await _of_caller(connection, caller, verification_id))
             attempts = await attempts_of(connection, verification_id)
-        self._workflows.tell_ended(verification_id, VerificationEnded(status=VerificationStatus.CANCELED))
+        self._workflows.tell_ended(verification_id, VerificationEnded(status=after.status, reason=after.reason))
         return self._presenter.show(after, None, attempts)
 
     async def unlock(self, caller: Caller, to: str) -> bool:
-        """Forget a number's failures in a row and lift its lock; say whether anything was known of the number.
+        """Forget a number's failures and lift its lock, the day's too; say whether anything was known of the number.
 
         Raises:
             InvalidNumberError, UnknownCountryError, NumberTypeError: the text names no number that may be verified.
@@ -131,7 +131,7 @@ class Verifications:
         """
         phone = parse_phone(to, environment=caller.environment)
         async with self._database.statement() as connection:
-            return await clear_failures(connection, self._sends.number_key(caller, phone))
+            return await unlock(connection, self._sends.number_key(caller, phone))
 
     async def _do(
         self,

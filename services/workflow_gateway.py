@@ -23,7 +23,7 @@ from workflows.attributes import ACCOUNT, CARRIER, COUNTRY, ENVIRONMENT
 from workflows.verification import VerificationWorkflow
 
 # A caller is told within three seconds that nothing was started; the rest of them is for taking the row back.
-_PATIENCE_S = 2.0
+_PATIENCE_S = 2.5
 # Answers that are no absence: the workflow is not there, or we asked for something wrong.
 _OUR_FAULT = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.ALREADY_EXISTS})
 _log = structlog.get_logger()

@@ -1,8 +1,9 @@
 """The hourly budget of wrong checks, per account and per instance, against one guess on each of a million numbers.
 
-Exact upwards: of a budget of N at most N wrong guesses are compared, on any number of API processes. So that thousands
-of checks a second do not queue for one row, a process takes the budget from SQL in blocks of a thousandth and spends
-them itself; what it still holds when it dies, or when the hour turns, is lost to that hour.
+Exact upwards: of a budget of N at most N wrong guesses at pending verifications are compared, on any number of API
+processes; a wrong guess at an approved one can win nothing and is not charged. So that thousands of checks a second do
+not queue for one row, a process takes the budget from SQL in blocks of a thousandth and spends them itself; what it
+still holds when it dies, or when the hour turns, is lost to that hour.
 """
 
 import asyncio
@@ -71,23 +72,26 @@ class WrongCheckBudget:
 
     async def _set_aside(self, scope: tuple[str, int], limit: int) -> None:
         if self._held[scope] == 0:
-            await self._take_a_block(scope, limit)
+            async with self._refill:
+                # Another one may have fetched a block meanwhile; whoever fetched one has the first use of it.
+                if self._held[scope] == 0:
+                    amount = await self._take_a_block(scope, limit)
+                    self._held[scope] += amount
+                self._held[scope] -= 1
+            return
         self._held[scope] -= 1
 
-    async def _take_a_block(self, scope: tuple[str, int], limit: int) -> None:
-        async with self._refill:
-            self._forget_other_hours(scope[1])
-            for amount in (max(1, limit // _BLOCKS), 1):
-                if self._held[scope]:
-                    return
-                async with self._database.transaction() as connection:
-                    if await budgets.take(connection, scope=scope[0], hour=scope[1], amount=amount, limit=limit):
-                        self._held[scope] += amount
-        if not self._held[scope]:
-            raise CheckBudgetError(
-                "Too many wrong codes were tried this hour; checks of this account go on with the next hour.",
-                retry_after_s=_HOUR_S - time.time() % _HOUR_S,
-            )
+    async def _take_a_block(self, scope: tuple[str, int], limit: int) -> int:
+        self._forget_other_hours(scope[1])
+        for amount in (max(1, limit // _BLOCKS), 1):
+            async with self._database.transaction() as connection:
+                taken = await budgets.take(connection, scope=scope[0], hour=scope[1], amount=amount, limit=limit)
+            if taken:
+                return amount
+        raise CheckBudgetError(
+            "Too many wrong codes were tried this hour; checks of this account go on with the next hour.",
+            retry_after_s=_HOUR_S - time.time() % _HOUR_S,
+        )
 
     def _forget_other_hours(self, hour: int) -> None:
         for scope in [each for each in self._held if each[1] < hour]:

@@ -26,6 +26,7 @@ _SEEN = (
     _guard.c.failures,
     _guard.c.next_check_at,
     _guard.c.locked_until,
+    _guard.c.unlocked_at,
     now().label("read_at"),
 )
 
@@ -92,6 +93,7 @@ _GIVE_BACK = (
     )
 )
 _CLEAR_FAILURES = update(_guard).where(_OF_NUMBER).values(failures=0, next_check_at=None, locked_until=None)
+_UNLOCK = _CLEAR_FAILURES.values(unlocked_at=now())
 _ADD_FAILURES = (
     update(_guard)
     .where(_OF_NUMBER)
@@ -130,9 +132,14 @@ async def read_guard(connection: AsyncConnection, number: NumberKey) -> GuardFac
     return None if row is None else guard_facts(row)
 
 
-async def clear_failures(connection: AsyncConnection, number: NumberKey) -> bool:
-    """Forget a number's failures and lift its lock; say whether there was a row to change."""
-    return bool((await connection.execute(_CLEAR_FAILURES, number)).rowcount)
+async def clear_failures(connection: AsyncConnection, number: NumberKey) -> None:
+    """Forget a number's failures in a row: it was proved."""
+    await connection.execute(_CLEAR_FAILURES, number)
+
+
+async def unlock(connection: AsyncConnection, number: NumberKey) -> bool:
+    """Forget all of a number's failures and lift its lock; say whether there was a row to change."""
+    return bool((await connection.execute(_UNLOCK, number)).rowcount)
 
 
 async def add_failures(connection: AsyncConnection, number: NumberKey, *, more: int, until: Any, cap: int) -> None:
@@ -147,6 +154,7 @@ def guard_facts(row: Any) -> GuardFacts:
         failures=row.failures,
         next_check_at=row.next_check_at,
         locked_until=row.locked_until,
+        unlocked_at=row.unlocked_at,
         read_at=row.read_at,
     )
 

@@ -31,10 +31,13 @@ async def migrate(database: Database) -> None:
 
 
 async def ensure_migrated(database: Database) -> None:
-    """Raise `NotMigratedError` unless the database has the newest schema."""
+    """Raise `NotMigratedError` while the database's schema is older than this version.
+
+    A newer one, which this version does not know, is fine: migrations expand first and contract a version later.
+    """
     async with database.reading() as connection:
         found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
-    if found != _HEAD:
+    if found is None or (found in _KNOWN and found != _HEAD):
         raise NotMigratedError(f"the database is at revision {found}, this version needs {_HEAD}")
 
 
@@ -51,3 +54,4 @@ def _config() -> Config:
 
 
 _HEAD = head()
+_KNOWN = frozenset(each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions())

@@ -141,7 +141,8 @@ class Attempt(SQLModel, table=True):
 class NumberGuard(SQLModel, table=True):
     """What an account may still do with a number: its latest sends, its failures in a row, its lock.
 
-    `recent_sends` are marks of thirteen digits, newest first (`store/times.py`).
+    `recent_sends` are marks of thirteen digits, newest first (`store/times.py`). Guesses before `unlocked_at` count no
+    more: the account said so.
     """
 
     __tablename__ = "number_guard"
@@ -156,6 +157,7 @@ class NumberGuard(SQLModel, table=True):
     failures: int = 0
     next_check_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     locked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    unlocked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class IdempotentRequest(SQLModel, table=True):

@@ -59,6 +59,13 @@ _CONCLUDE = (
     .returning(*FACTS)
 )
 _CONCLUDE_WHEN_DUE = _CONCLUDE.where(_verification.c.expires_at <= now())
+# The order in which every transaction takes these locks; on SQLite there is one writer, and nothing to lock.
+_HOLD = (
+    select(_verification.c.id, _attempt.c.id)
+    .join(_attempt, _attempt.c.verification_id == _verification.c.id)
+    .where(_verification.c.id == bindparam("of_id"))
+    .with_for_update()
+)
 _IS_UNTOUCHED = ~(
     select(literal(1))
     .where(_attempt.c.verification_id == bindparam("of_id"), _attempt.c.status != fixed(AttemptStatus.PLANNED))
@@ -161,6 +168,8 @@ async def conclude(
 
 async def remove_untouched(connection: AsyncConnection, verification_id: UUID) -> bool:
     """Take back a verification of which no attempt was begun, with its attempts; False when one was."""
+    # A submission that is just being begun must be waited for: until it commits, its attempt still looks planned.
+    await connection.execute(_HOLD, {"of_id": verification_id})
     return bool((await connection.execute(_REMOVE, {"of_id": verification_id})).rowcount)
 
 

@@ -86,7 +86,9 @@ class VerificationWorkflow:
     @workflow.signal
     def ended(self, ended: VerificationEnded) -> None:
         """Note the end state that the database holds; the first word stands."""
-        self._ended = self._ended or VerificationResult(status=ended.status, attempts=len(self._known))
+        if self._ended is None:
+            self._ended = VerificationResult(status=ended.status, reason=ended.reason, attempts=len(self._known))
+            self._tell(f"{ended.status}: {ended.reason}")
 
     async def _send(self, attempt: PlannedAttempt) -> None:
         """Have one attempt submitted, once, by a worker near its carrier."""

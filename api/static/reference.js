@@ -8,4 +8,5 @@ Scalar.createApiReference("#app", {
   proxyUrl: "",
   hideClientButton: true,
   showDeveloperTools: "never",
+  authentication: { preferredSecurityScheme: "key" },
 });

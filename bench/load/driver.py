@@ -25,17 +25,13 @@ class LoadFailedError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
-    """What became of one burst of requests."""
+    """What became of one burst of requests: latencies and bodies of those answered as hoped, the others counted."""
 
     wall_s: float
     cpu_s: float
     latencies_ms: list[float] = field(repr=False)
     bodies: list[Any] = field(repr=False)
-
-    @property
-    def per_s(self) -> float:
-        """Return how many requests were answered in a second."""
-        return len(self.latencies_ms) / self.wall_s
+    refused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +66,19 @@ class Generator:
             self._process.kill()
             await self._process.wait()
 
-    async def burst(self, target: Target, requests: Sequence[Request], *, concurrency: int, status: int) -> Burst:
+    async def burst(
+        self,
+        target: Target,
+        requests: Sequence[Request],
+        *,
+        concurrency: int,
+        status: int,
+        refusal: int | None = None,
+    ) -> Burst:
         """Send every request, `concurrency` at a time, and return what became of them.
 
         Raises:
-            LoadFailedError: a connection broke, time ran out, or an answer had another status.
+            LoadFailedError: a connection broke, time ran out, an answer had another status, or all were refused.
 
         """
         job = {
@@ -87,18 +91,20 @@ class Generator:
         result = await self._ask(job)
         if "failed" in result:
             raise LoadFailedError(f"The generator stopped: {result['failed']}")
-        odd = [at for at, each in enumerate(result["statuses"]) if each != status]
-        if odd:
-            first = odd[0]
+        good = [at for at, each in enumerate(result["statuses"]) if each == status]
+        odd = [at for at, each in enumerate(result["statuses"]) if each not in {status, refusal}]
+        if odd or not good:
+            first = odd[0] if odd else 0
             raise LoadFailedError(
-                f"{len(odd)} of {len(requests)} requests to {requests[first][0]} were not answered {status}; the first: "
+                f"{len(requests) - len(good)} of {len(requests)} requests were not answered {status}; the first, {requests[first][0]}: "
                 f"{result['statuses'][first]} {result['bodies'][first][:300]}"
             )
         return Burst(
             wall_s=result["wall_s"],
             cpu_s=result["cpu_s"],
-            latencies_ms=result["latencies_ms"],
-            bodies=[json.loads(each) for each in result["bodies"]],
+            latencies_ms=[result["latencies_ms"][at] for at in good],
+            bodies=[json.loads(result["bodies"][at]) for at in good],
+            refused=len(requests) - len(good),
         )
 
     async def _ask(self, job: Mapping[str, Any]) -> Any:

@@ -24,15 +24,13 @@ async def _run(address: str, count_file: Path) -> None:
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     client, activities = await Client.connect(address), FloorActivities()
     workflows = Worker(client, task_queue=WORKFLOW_QUEUE, workflows=[FloorWorkflow], max_cached_workflows=5_000)
-    touching = Worker(
-        client, task_queue=ACTIVITY_QUEUE, activities=[activities.touch], max_concurrent_activities=200
-    )
+    touching = Worker(client, task_queue=ACTIVITY_QUEUE, activities=[activities.touch], max_concurrent_activities=200)
     async with workflows, touching:
         told = -1
         while not stop.is_set():
             if activities.done != told:
                 told = activities.done
-                count_file.write_text(str(told), encoding="ascii")
+                await asyncio.to_thread(count_file.write_text, str(told), encoding="ascii")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), timeout=_EVERY_S)
 

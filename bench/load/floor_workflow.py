@@ -11,7 +11,8 @@ from datetime import timedelta
 from temporalio import activity, workflow
 
 WORKFLOW_QUEUE, ACTIVITY_QUEUE = "floor-workflows", "floor-activities"
-_WAIT, _TAKEN, _DONE = timedelta(seconds=300), timedelta(seconds=3), timedelta(seconds=8)
+# The product gives a message three seconds to be taken and fails over then; the floor has nowhere to fail over to.
+_WAIT, _TAKEN, _DONE = timedelta(seconds=300), timedelta(seconds=100), timedelta(seconds=8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 Everything lives in one temporary folder, listens on loopback only, and ends with the bench.
 """
 
-import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -16,7 +15,7 @@ from temporalio.client import Client
 
 from bench.load.driver import Target
 from bench.load.floor_front import CHECKS
-from bench.load.sizes import API_PROCESSES_WITHOUT_SHARED_RATE, Plan
+from bench.load.plan import Plan
 from bench.postgres import Cluster
 from cli.launch import Launch
 from cli.ports import free_port
@@ -96,9 +95,9 @@ def _launch(home: Path, url: str, plan: Plan) -> Launch:
         port=free_port(),
         database_url=url,
         routes_file=_ROUTES,
+        # The bench's key has no request rate; several processes must not have one that they cannot share.
+        api_rate=10 if plan.api_processes == 1 else 0,
         api_processes=plan.api_processes,
-        # With several processes a shared count would need Redis; the key has no rate of its own in any case.
-        **(API_PROCESSES_WITHOUT_SHARED_RATE if plan.api_processes > 1 else {}),
     )
     own = LaunchSettings(temporal_port=free_port(), temporal_ui_port=free_port())
     return Launch(
@@ -138,7 +137,6 @@ async def _start(system: System, launch: Launch, url: str, *, with_floor: bool) 
         await until(lambda: workers_poll(system.client), what="The worker", within_s=_READY_S)
     if with_floor:
         await until(lambda: _floor_answers(system), what="The floor", within_s=_READY_S)
-    system.pids["generator"] = os.getpid()
 
 
 async def _add(system: System, child: Child, told: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
-"""A verification's workflow, run with fake activities: started as the product starts it, watched, replayed at the end."""
+"""A verification's workflow with fake activities: started as the product starts it, watched, replayed at the end."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,6 +12,7 @@ from typing import cast
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.sdk.v1 import WorkflowMetadata
+from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
 from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
@@ -41,6 +43,8 @@ _ACTIONS = frozenset(
         EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
     }
 )
+# Real seconds, for what takes milliseconds.
+_PATIENCE_S = 10
 Handle = WorkflowHandle[VerificationWorkflow, VerificationResult]
 
 
@@ -68,8 +72,13 @@ class Running:
 
     async def result(self) -> VerificationResult:
         """Return how it ends; time is skipped to get there, but nobody waits for ever."""
-        async with asyncio.timeout(20):
-            return await self.handle.result()
+        service = self.environment.client.test_service
+        await service.unlock_time_skipping(UnlockTimeSkippingRequest())
+        try:
+            async with asyncio.timeout(20):
+                return await self.handle.result()
+        finally:
+            await service.lock_time_skipping(LockTimeSkippingRequest())
 
     async def passes(self, seconds: float) -> None:
         await self.environment.sleep(timedelta(seconds=seconds))
@@ -90,12 +99,19 @@ class Running:
 
     async def awaits(self, what: str) -> None:
         """Wait until the workflow has set a timer for something; a query would cost an event on this server."""
-        async with asyncio.timeout(10):
-            while f"{what} is awaited" not in _timer(await self.events()):
-                await asyncio.sleep(0.005)
+        limit = time.monotonic() + _PATIENCE_S
+        while f"{what} is awaited" not in _timer(await self.events()):
+            assert time.monotonic() < limit, f"{what} was never awaited"
+            await asyncio.sleep(0.005)
 
     async def events(self) -> Sequence[HistoryEvent]:
         return (await self.handle.fetch_history()).events
+
+    async def lasted_s(self) -> float:
+        """Return how long it took, by its own clock."""
+        described = await self.handle.describe()
+        assert described.close_time is not None
+        return (described.close_time - described.start_time).total_seconds()
 
     async def actions(self) -> Counter[str]:
         """Return what Temporal bills for, by the kind of event."""
@@ -163,6 +179,7 @@ def _timer(events: Iterable[HistoryEvent]) -> str:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait, in real time, until a condition holds."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
+    limit = time.monotonic() + _PATIENCE_S
+    while not condition():
+        assert time.monotonic() < limit, "it did not come true in time"
+        await asyncio.sleep(0.005)

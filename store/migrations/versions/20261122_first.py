@@ -208,6 +208,7 @@ def _limits() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("next_check_at", MOMENT, nullable=True),
         sa.Column("locked_until", MOMENT, nullable=True),
+        sa.Column("unlocked_at", MOMENT, nullable=True),
         sa.CheckConstraint("failures >= 0", name="number_guard_failures"),
         sa.ForeignKeyConstraint(
             ["account_id"],

@@ -1,0 +1,76 @@
+"""The commands of an installation's processes: those of `make run`, each in the number and with the clock wanted."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from cli.launch import Launch
+from cli.ports import free_port
+from cli.processes import Child
+from cli.settings import LaunchSettings
+from runtime.secrets_file import own_secret
+from runtime.settings import ROOT, Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Programs:
+    """Makes the processes of one installation; `clock_s` is how far a process's Python clock is to be off."""
+
+    launch: Launch
+    environment: Mapping[str, str]
+
+    @classmethod
+    def of(cls, home: Path, *, database_url: str) -> "Programs":
+        """Return the programs of an installation in a folder, on free ports."""
+        temporal_port = free_port()
+        settings = Settings(
+            home=home, port=free_port(), database_url=database_url, temporal_address=f"127.0.0.1:{temporal_port}"
+        )
+        own = LaunchSettings(temporal_port=temporal_port, temporal_ui_port=free_port(), temporal_address=None)
+        secret = own_secret(home, "sandbox.secret")
+        launch = Launch(settings=settings, own=own, home=home, sandbox_port=free_port(), sandbox_secret=secret)
+        return cls(launch=launch, environment={"COUNTERSIGN_DATABASE_URL": database_url})
+
+    @property
+    def sandbox_url(self) -> str:
+        """Return where the sandbox carriers answer."""
+        return f"http://127.0.0.1:{self.launch.sandbox_port}"
+
+    def temporal(self) -> Child:
+        """Return the Temporal server, with its file database and without its UI."""
+        child = self.launch.temporal()
+        child.command = [*child.command, "--headless"]
+        return child
+
+    def sandbox(self) -> Child:
+        """Return the sandbox carriers."""
+        return self.launch.sandbox()
+
+    def api(self, number: int, *, port: int, clock_s: int = 0) -> Child:
+        """Return one of several API processes."""
+        settings = self.launch.settings.model_copy(update={"port": port})
+        return self._fitted(replace(self.launch, settings=settings).api_server(), f"api-{number}", clock_s)
+
+    def worker(self, number: int, *, clock_s: int = 0) -> Child:
+        """Return one of several workers."""
+        return self._fitted(self.launch.worker(), f"worker-{number}", clock_s)
+
+    def _fitted(self, child: Child, name: str, clock_s: int) -> Child:
+        python, *rest = child.command
+        skewed = ["-m", "bench.chaos.skewed", str(clock_s)] if clock_s else []
+        return Child(
+            name=name,
+            command=[python, *skewed, *rest],
+            environment={**child.environment, **self.environment},
+            log=child.log.with_name(f"{name}.log"),
+        )
+
+
+def own_program(name: str, *arguments: str, home: Path, environment: Mapping[str, str]) -> Child:
+    """Return one of the drills' own programs, `bench.chaos.<name>`."""
+    command = [sys.executable, "-m", f"bench.chaos.{name}", *arguments]
+    more = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    return Child(
+        name=name, command=command, environment={**environment, **more}, log=home / "logs" / f"{name}.log"
+    )

@@ -1,0 +1,142 @@
+"""F2 and F9: nobody heard the carrier's answer, because the worker died or the answer never came.
+
+Such an attempt is `unknown`: it is never sent again, the next carrier is asked, and both codes are worth something.
+"""
+
+import asyncio
+from collections.abc import Callable
+from uuid import UUID
+
+from sqlalchemy import update
+
+from bench.chaos.checker import broken_promises
+from bench.chaos.evidence import AttemptRow, Evidence, gather_evidence
+from bench.chaos.installation import Installation
+from bench.chaos.verdict import Plan, Verdict
+from domain.ids import parse
+from domain.sandbox import SandboxBehaviour
+from store.tables import Attempt, table_of
+
+_TTL_S = 60
+# How long the carrier thinks after it took a message; the database is held from before until after its answer.
+_LATENCY_S = 0.4
+# The time-out of a submission is 8 s; until then nobody may know that its worker is dead.
+_SETTLED_WITHIN_S = 30.0
+_LOOK_EVERY_S = 0.1
+_attempt = table_of(Attempt)
+
+
+async def killed_before_commit(site: Installation, plan: Plan) -> Verdict:
+    """F2: have the carrier take messages and answer, keep the answers from being written, and kill the workers."""
+    numbers = [site.numbers.of_gb_pool() for _ in range(plan.size(short=5, long=100))]
+    for number in numbers:
+        await site.control.set_behaviour(
+            "alpha", behaviour=SandboxBehaviour.ACCEPT, latency_ms=int(_LATENCY_S * 1000), to=number
+        )
+    started = await asyncio.gather(*(site.client.start(number, ttl_s=_TTL_S) for number in numbers))
+    sent = await _until(site, lambda seen: all(seen.sent_to(number) for number in numbers), within_s=10)
+    held = [entry.attempt_id for number in numbers for entry in sent.sent_to(number)]
+    await _kill_with_answers_unwritten(site, held)
+    for worker in site.workers:
+        await worker.start()
+    evidence = await _settled(site, numbers)
+    problems = _broken(evidence, held, words={"abandoned"}) + await _approve_all(site, numbers, [s.verification for s in started])
+    problems += broken_promises(await gather_evidence(site))
+    return Verdict(
+        fault="F2",
+        database=site.kind,
+        done=f"{len(numbers)} messages taken by the carrier, workers killed before its answers were written",
+        counts=_figures(evidence, numbers),
+        problems=problems,
+    )
+
+
+async def carrier_times_out(site: Installation, plan: Plan) -> Verdict:
+    """F9: for 30 % of numbers the first carrier takes the message and never answers."""
+    rng = plan.rng("F9")
+    numbers = [site.numbers.of_gb_pool() for _ in range(plan.size(short=20, long=400))]
+    silent = rng.sample(numbers, k=len(numbers) * 3 // 10)
+    for number in silent:
+        await site.control.set_behaviour("alpha", behaviour=SandboxBehaviour.ACCEPT_THEN_HANG, to=number)
+    started = await asyncio.gather(*(site.client.start(number, ttl_s=_TTL_S) for number in numbers))
+    evidence = await _settled(site, silent)
+    held = [evidence.sent_to(number)[0].attempt_id for number in silent]
+    problems = _broken(evidence, held, words={"timeout"}) + await _approve_all(site, numbers, [s.verification for s in started])
+    problems += broken_promises(await gather_evidence(site))
+    return Verdict(
+        fault="F9",
+        database=site.kind,
+        done=f"{len(numbers)} verifications, the carrier silent after taking {len(silent)}",
+        counts=_figures(evidence, silent),
+        problems=problems,
+    )
+
+
+async def _kill_with_answers_unwritten(site: Installation, held: list[str]) -> None:
+    """Hold the attempts' rows (SQLite: the file) while the carrier answers; kill the workers; let go."""
+    ids = [parsed for each in held if (parsed := parse(each, prefix="att")) is not None]
+    async with site.database.engine.connect() as connection:
+        await connection.execute(_hold(ids))
+        # The carrier has answered when its latency is over; what the workers write then waits for the rows.
+        await asyncio.sleep(_LATENCY_S + 0.2)
+        for worker in site.workers:
+            await worker.kill()
+        await connection.rollback()
+
+
+def _hold(ids: list[UUID]) -> object:
+    return update(_attempt).where(_attempt.c.id.in_(ids)).values(carrier_code=None)
+
+
+async def _settled(site: Installation, numbers: list[str]) -> Evidence:
+    """Wait until the second carrier has taken the message of each number."""
+    return await _until(
+        site, lambda seen: all(len(seen.sent_to(number)) > 1 for number in numbers), within_s=_SETTLED_WITHIN_S
+    )
+
+
+async def _until(site: Installation, holds: Callable[[Evidence], bool], *, within_s: float) -> Evidence:
+    """Gather evidence until it shows something; return the last, which may not."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + within_s
+    while not holds(evidence := await gather_evidence(site)) and clock() < deadline:
+        await asyncio.sleep(_LOOK_EVERY_S)
+    return evidence
+
+
+def _broken(evidence: Evidence, held: list[str], *, words: set[str]) -> list[str]:
+    """Say of each held attempt what is not as it should be: unknown, and followed by another carrier's."""
+    problems = []
+    for each in held:
+        row = evidence.attempts[each]
+        if row.status != "unknown" or row.carrier_code not in words:
+            problems.append(f"{each} is {row.status} ({row.carrier_code}), not unknown")
+        if not any(_takes_over(other, row) for other in evidence.attempts.values()):
+            problems.append(f"{each} was not failed over from")
+    return problems
+
+
+def _takes_over(other: AttemptRow, row: AttemptRow) -> bool:
+    return other.follows == row.id and other.carrier != row.carrier and other.status in {"accepted", "delivered"}
+
+
+async def _approve_all(site: Installation, numbers: list[str], ids: list[str]) -> list[str]:
+    """Check the first carrier's code at every other number, the newest at the rest; say what was not approved."""
+    problems = []
+    for at, (number, verification) in enumerate(zip(numbers, ids, strict=True)):
+        codes = await site.inbox.codes(number, within_s=10)
+        answer = await site.client.check(verification, codes[0 if at % 2 else -1])
+        if answer.answer.get("status") != "approved":
+            problems.append(f"{verification}: its code was answered {answer.status} {answer.code}")
+    return problems
+
+
+def _figures(evidence: Evidence, numbers: list[str]) -> dict[str, int]:
+    sent = [entry for number in numbers for entry in evidence.sent_to(number)]
+    rows = [evidence.attempts[entry.attempt_id] for entry in sent]
+    return {
+        "submissions": len(sent),
+        "attempts": len({entry.attempt_id for entry in sent}),
+        "unknown": sum(1 for row in rows if row.status == "unknown"),
+        "taken_over": sum(1 for row in rows if row.follows is not None),
+    }

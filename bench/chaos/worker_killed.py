@@ -1,0 +1,109 @@
+"""F1: a worker is killed every two seconds while verifications run: nothing is lost, nothing is sent twice.
+
+There are two workers; each time the one that has worked longest dies, and is started again at once, so that each kill
+hits a worker at work.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from bench.chaos.checker import broken_promises
+from bench.chaos.evidence import Evidence, gather_evidence
+from bench.chaos.installation import Installation
+from bench.chaos.load import Load, drive
+from bench.chaos.part import Part
+from bench.chaos.verdict import Plan, Verdict
+
+_EVERY_S = 2.0
+# All must have ended this long after the last restart; the lives are shorter than that.
+_ENDED_WITHIN_S = 60.0
+_TTL_S = 30
+
+
+async def worker_killed(site: Installation, plan: Plan) -> Verdict:
+    """Run the load, kill workers until it is over, then wait for the last end."""
+    count = plan.size(short=60, long=10_000)
+    load = Load(count=count, per_s=plan.size(short=8, long=40), at_once=plan.size(short=60, long=150), ttl_s=_TTL_S)
+    killer = _Killer(site.workers, plan.say)
+    killing = asyncio.create_task(killer.run())
+    try:
+        outcomes = await drive(site, load, rng=plan.rng("F1"), name="F1")
+    finally:
+        await killer.stop(killing)
+    problems = [] if killer.kills else ["no worker was killed"]
+    took_s: float | str = "audited at the end of the run"
+    if not plan.is_short:
+        took_s = round(await until_all_ended(site, since=killer.last_restart, within_s=_ENDED_WITHIN_S, say=plan.say), 1)
+    evidence = await gather_evidence(site)
+    import os
+    if os.environ.get("DBG"):
+        for v in sorted(evidence.verifications.values(), key=lambda v: v.created_at):
+            l=evidence.sent_to(v.number)
+            print(v.created_at.timestamp(), v.status, [round((x.received_at-v.created_at).total_seconds(),1) for x in l], [(a.status,a.carrier_code) for a in evidence.attempts_of(v.id)])
+        import shutil; shutil.copytree(site.home/"logs","/tmp/dbglogs",dirs_exist_ok=True)
+        async for w in site.temporal_client.list_workflows(""):
+            if w.status==1 or w.history_length>17:
+                h=await site.temporal_client.get_workflow_handle(w.id).fetch_history()
+                print(w.id,w.history_length,[(e.event_time.ToJsonDatetime() if hasattr(e.event_time,'ToJsonDatetime') else e.event_time.ToJsonString()[17:23], e.event_type) for e in h.events]); 
+                break
+    problems += broken_promises(evidence, all_ended=not plan.is_short)
+    counts = {"kills": killer.kills, **_figures(evidence), "ended_after_s": took_s, **outcomes}
+    return Verdict(
+        fault="F1",
+        database=site.kind,
+        done=f"{count} verifications, a worker killed every {_EVERY_S:.0f} s",
+        counts=counts,
+        problems=problems,
+    )
+
+
+async def until_all_ended(site: Installation, *, since: float, within_s: float, say: Callable[[str], None]) -> float:
+    """Wait until nothing is pending, no longer than promised; return the seconds since a moment (monotonic)."""
+    while time.monotonic() - since < within_s:
+        pending = sum(1 for each in (await gather_evidence(site)).verifications.values() if each.status == "pending")
+        if not pending:
+            break
+        say(f"{pending} pending")
+        await asyncio.sleep(1)
+    return time.monotonic() - since
+
+
+def _figures(evidence: Evidence) -> dict[str, int]:
+    return {
+        "submissions": len(evidence.ledger),
+        "unknown": sum(1 for each in evidence.attempts.values() if each.status == "unknown"),
+    }
+
+
+class _Killer:
+    """Kills workers in turn and starts each again."""
+
+    def __init__(self, workers: list[Part], say: Callable[[str], None]) -> None:
+        self._workers = workers
+        self._say = say
+        self.kills = 0
+        self.last_restart = time.monotonic()
+
+    async def run(self) -> None:
+        """Kill one every two seconds, until cancelled."""
+        while True:
+            await asyncio.sleep(_EVERY_S)
+            worker = self._workers[self.kills % len(self._workers)]
+            await worker.ready()
+            await worker.kill()
+            self.kills += 1
+            self.last_restart = time.monotonic()
+            await worker.launch()
+            import os
+            if os.environ.get("DBG"): print("kill", time.time(), worker.name)
+            self._say(f"kill {self.kills}")
+
+    async def stop(self, killing: asyncio.Task[None]) -> None:
+        """Stop killing, and see to it that every worker works."""
+        killing.cancel()
+        await asyncio.gather(killing, return_exceptions=True)
+        for worker in self._workers:
+            if not worker.is_running:
+                await worker.launch()
+            await worker.ready()

@@ -1,0 +1,53 @@
+"""`make bench`: what this version does in a second, how long one request takes, what one verification costs."""
+
+import asyncio
+import os
+import sys
+import time
+from dataclasses import asdict
+
+from bench.load import facts
+from bench.load.aged import AgedFigures, compare
+from bench.load.driver import LoadFailedError
+from bench.load.measuring import Measured, measure
+from bench.load.plan import Plan, parse
+from bench.load.reach import reaches
+from bench.load.report import document, table
+from bench.postgres_programs import PostgresError
+from cli.waiting import NotReadyError
+
+
+def main() -> None:
+    """Measure, print the report, and keep it as JSON."""
+    plan = parse(sys.argv[1:])
+    # An installation that the environment describes must not be what is measured, still less what is written to.
+    for name in [each for each in os.environ if each.startswith("COUNTERSIGN_")]:
+        del os.environ[name]
+    try:
+        asyncio.run(_run(plan))
+    except (LoadFailedError, NotReadyError, PostgresError, RuntimeError) as error:
+        sys.exit(str(error))
+
+
+async def _run(plan: Plan) -> None:
+    began, clock = facts.now(), time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - clock:6.1f} s  {text}", file=sys.stderr, flush=True)
+
+    about = {"began": began, "quick": plan.is_quick, "machine": facts.machine(), "versions": facts.versions()}
+    measured: list[Measured] = [await measure(database, plan, say=say) for database in plan.databases]
+    aged: AgedFigures | None = None if plan.aged is None else await compare(plan, plan.aged, say=say)
+    reached = reaches(measured, aged)
+    about |= {"ended": facts.now(), "plan": {**asdict(plan), "results": None}}
+    plan.results.mkdir(parents=True, exist_ok=True)
+    file = plan.results / f"load-{began.replace(':', '')}.json"
+    file.write_text(document(measured, aged, reached, about), encoding="utf-8")
+    machine = about["machine"]
+    print(f"\n{began}  {machine}\n{about['versions']}\n")
+    print(table(measured, aged, reached))
+    say(f"done; {file.name} is in the results folder")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,287 @@
+"""Builders: callers, verifications in a given state, use cases with a fake in Temporal's place, and time that passes."""
+
+import itertools
+from base64 import b64encode
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx2
+from sqlalchemy import select, update
+
+from activities.delivery import DeliveryActivities
+from api.main import parts_of
+from api.parts import Parts
+from carriers.protocol import Answer, Carrier, Message
+from domain.errors import TemporalUnavailableError
+from domain.facts import Caller, VerificationFacts
+from domain.ids import attempt_id, new_id
+from domain.messages import SendOrder, StartVerification, VerificationEnded
+from domain.statuses import Channel, Environment, Purpose, SubmissionStatus
+from runtime.settings import Settings, reference
+from runtime.setup import number_cipher
+from security.api_keys import make_key
+from security.codes import code_for
+from security.keyring import key_ring
+from services.workflow_gateway import WorkflowGateway
+from store.accounts import insert_account, insert_key
+from store.attempts import AttemptPlan, plan_attempt
+from store.engine import Database
+from store.guards import NumberKey, take_send
+from store.submissions import begin_submission, record_answer
+from store.tables import IdempotentRequest, NumberGuard, Verification, table_of
+from store.times import MARK_WIDTH
+from store.verifications import NewVerification, insert_verification, take_counter
+
+MASTER_KEY = b64encode(bytes(range(32))).decode()
+KEYS = key_ring(MASTER_KEY)
+NUMBERS = number_cipher(KEYS)
+CARRIERS = ("alpha", "bravo", "charlie", "delta")
+PHONE = "+447911123456"
+_phones = itertools.count(1)
+
+
+def a_phone() -> str:
+    """Return a GB mobile number that no other test of this process uses."""
+    return f"+44791{1_000_000 + next(_phones)}"
+
+
+def settings(home: Path = Path("var"), **changes: Any) -> Settings:
+    """Return settings of an instance without a sandbox; nothing is read from a state directory."""
+    return Settings.model_validate({"home": home, "master_key": MASTER_KEY, **changes})
+
+
+async def a_caller(database: Database, *, environment: Environment = Environment.SANDBOX) -> Caller:
+    """Return a caller with an account of its own, so that tests may share a database."""
+    caller = Caller(
+        account_id=new_id(), account_name="ACME", environment=environment, key_id="testtest", requests_per_s=0
+    )
+    async with database.transaction() as connection:
+        await insert_account(connection, caller.account_id, name=caller.account_name)
+    return caller
+
+
+async def a_key(
+    database: Database, *, environment: Environment = Environment.SANDBOX, requests_per_s: int | None = 0
+) -> tuple[str, Caller]:
+    """Return a fresh API key, and the caller behind it."""
+    caller, key = await a_caller(database, environment=environment), make_key(KEYS.api_keys, environment=environment)
+    async with database.transaction() as connection:
+        await insert_key(
+            connection,
+            key.key_id,
+            account_id=caller.account_id,
+            environment=environment,
+            digest=key.digest,
+            requests_per_s=requests_per_s,
+        )
+    return key.text, caller
+
+
+def number_key(caller: Caller, *, to: str = PHONE) -> NumberKey:
+    """Return the name of a number's limits."""
+    return NumberKey(account_id=caller.account_id, environment=caller.environment, number_hash=KEYS.lookup_hash(to))
+
+
+def a_new_row(caller: Caller, *, to: str = PHONE, ttl_s: int = 300, **changes: Any) -> NewVerification:
+    """Return what a new verification's row is made of."""
+    row = new_id()
+    values = {
+        "country": "GB",
+        "channel": Channel.SMS,
+        "purpose": Purpose.CONFIRM_CONTACT,
+        "locale": "en",
+        "brand": "ACME",
+        "reference": None,
+        "client_ip_hash": None,
+        "code_length": 6,
+        "max_checks": 5,
+        "failures_before": 0,
+        "next_check_at": None,
+    }
+    return NewVerification(
+        id=row,
+        account_id=caller.account_id,
+        environment=caller.environment,
+        number_sealed=NUMBERS.encrypt(to, account_id=caller.account_id, row=row),
+        number_hash=KEYS.lookup_hash(to),
+        ttl_s=ttl_s,
+        **{**values, **changes},
+    )
+
+
+def a_plan(verification_id: UUID, *, sequence: int = 0, **changes: Any) -> AttemptPlan:
+    """Return the row of an attempt on carrier alpha."""
+    values = {
+        "send": sequence + 1,
+        "follows": None,
+        "carrier": "alpha",
+        "region": "eu",
+        "pool_country": "GB",
+        "sender": "Countersign",
+        "sender_type": "alphanumeric",
+        "receipt_wait_s": 8,
+        "reason": "first route of pool GB",
+    }
+    return AttemptPlan(
+        id=new_id(),
+        verification_id=verification_id,
+        sequence=sequence,
+        channel=Channel.SMS,
+        **{**values, **changes},
+    )
+
+
+async def a_verification(database: Database, caller: Caller, *, codes: int = 1, **changes: Any) -> VerificationFacts:
+    """Return a pending verification, to which so many codes have been sent and accepted by the carrier."""
+    async with database.transaction() as connection:
+        await take_send(connection, number_key(caller, to=changes.get("to", PHONE)))
+        facts = await insert_verification(connection, a_new_row(caller, **changes))
+    for sequence in range(codes):
+        await an_attempt(database, facts.id, sequence=sequence)
+    return facts
+
+
+async def an_attempt(database: Database, verification_id: UUID, *, sequence: int = 0, **changes: Any) -> UUID:
+    """Return an attempt that its carrier has accepted."""
+    attempt = await a_planned_attempt(database, verification_id, sequence=sequence, **changes)
+    await accepted(database, attempt)
+    return attempt
+
+
+async def a_planned_attempt(database: Database, verification_id: UUID, *, sequence: int = 0, **changes: Any) -> UUID:
+    """Return an attempt that nobody has begun to send."""
+    plan = a_plan(verification_id, sequence=sequence, **changes)
+    async with database.transaction() as connection:
+        if sequence:
+            await take_counter(connection, verification_id)
+        await plan_attempt(connection, plan)
+    return plan.id
+
+
+async def accepted(database: Database, attempt: UUID) -> None:
+    """Have a carrier accept an attempt's message."""
+    async with database.transaction() as connection:
+        await begin_submission(connection, attempt)
+        await record_answer(connection, attempt, status=SubmissionStatus.ACCEPTED)
+
+
+def code_of(verification_id: UUID, *, counter: int = 0, length: int = 6) -> str:
+    """Return the code that an attempt carried."""
+    return code_for(KEYS.codes, verification_id=verification_id, counter=counter, length=length)
+
+
+def wrong_codes(verification_id: UUID, *, length: int = 6) -> list[str]:
+    """Return guesses that are no code of the verification's first attempts."""
+    right = {code_of(verification_id, counter=counter, length=length) for counter in range(20)}
+    return [guess for guess in (f"{number:0{length}d}" for number in range(200)) if guess not in right]
+
+
+@dataclass(slots=True, kw_only=True)
+class Outbox:
+    """A carrier that accepts everything and shows what it was handed."""
+
+    name: str
+    messages: list[Message] = field(default_factory=list)
+
+    async def submit(self, message: Message) -> Answer:
+        """Accept a message."""
+        self.messages.append(message)
+        return Answer(status=SubmissionStatus.ACCEPTED, carrier_message_id=attempt_id(message.attempt_id))
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeWorkflows:
+    """Stands where Temporal is: remembers what it was told, has first messages sent, or is away."""
+
+    delivery: DeliveryActivities | None = None
+    is_away: bool = False
+    started: list[StartVerification] = field(default_factory=list)
+    resent: list[StartVerification] = field(default_factory=list)
+    bad_receipts: list[UUID] = field(default_factory=list)
+    ended: list[tuple[UUID, VerificationEnded]] = field(default_factory=list)
+
+    async def ping(self) -> None:
+        """Answer, or raise."""
+        self._be_there()
+
+    async def start(self, start: StartVerification, *, account_id: UUID) -> None:
+        """Start, and send the first message."""
+        assert account_id
+        self._be_there()
+        self.started.append(start)
+        await self._send(start)
+
+    async def send_another(self, start: StartVerification, *, account_id: UUID) -> None:
+        """Send one more message."""
+        assert account_id
+        self._be_there()
+        self.resent.append(start)
+        await self._send(start)
+
+    async def receipt_was_bad(self, verification_id: UUID, *, attempt_id: UUID) -> None:
+        """Note a bad receipt."""
+        assert verification_id
+        self._be_there()
+        self.bad_receipts.append(attempt_id)
+
+    def tell_ended(self, verification_id: UUID, ended: VerificationEnded) -> None:
+        """Note an end."""
+        self.ended.append((verification_id, ended))
+
+    async def drain(self) -> None:
+        """Have nothing left to tell."""
+
+    async def _send(self, start: StartVerification) -> None:
+        if self.delivery is not None:
+            await self.delivery.send(
+                SendOrder(verification_id=start.verification_id, attempt_id=start.first.attempt_id)
+            )
+
+    def _be_there(self) -> None:
+        if self.is_away:
+            raise TemporalUnavailableError("The workflow service does not answer.", retry_after_s=2)
+
+
+_carrier: type[Carrier] = Outbox
+_gateway: type[WorkflowGateway] = FakeWorkflows
+
+
+def delivery_to(outbox: Outbox, *, database: Database) -> DeliveryActivities:
+    """Return the real sending activity, with one carrier under every name."""
+    return DeliveryActivities(
+        database=database,
+        carriers=dict.fromkeys(CARRIERS, outbox),
+        keys=KEYS,
+        numbers=NUMBERS,
+        templates=reference("templates.json"),
+    )
+
+
+def use_cases(database: Database, *, workflows: FakeWorkflows | None = None, **changes: Any) -> Parts:
+    """Return the real use cases over a database; what is started is sent at once unless `workflows` says otherwise."""
+    told = workflows or FakeWorkflows(delivery=delivery_to(Outbox(name="outbox"), database=database))
+    http = httpx2.AsyncClient(trust_env=False, verify=False)
+    return parts_of(settings(**changes), database=database, workflows=told, http=http)
+
+
+async def pass_time(database: Database, caller: Caller, *, seconds: float) -> None:
+    """Let seconds go by for everything an account has, by moving its rows into the past."""
+    async with database.transaction() as connection:
+        for model in (Verification, NumberGuard, IdempotentRequest):
+            table = table_of(model)
+            rows = await connection.execute(select(table).where(table.c.account_id == caller.account_id))
+            for row in rows.mappings().all():
+                same = [column == row[column.name] for column in table.primary_key.columns]
+                await connection.execute(update(table).where(*same).values(_earlier(dict(row), seconds)))
+
+
+def _earlier(row: dict[str, Any], seconds: float) -> dict[str, Any]:
+    moved = {name: value - timedelta(seconds=seconds) for name, value in row.items() if isinstance(value, datetime)}
+    if row.get("recent_sends"):
+        marks = row["recent_sends"]
+        parts = (int(marks[at : at + MARK_WIDTH]) for at in range(0, len(marks), MARK_WIDTH))
+        moved["recent_sends"] = "".join(f"{mark - round(seconds * 1000):0{MARK_WIDTH}d}" for mark in parts)
+    return moved
