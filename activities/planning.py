@@ -14,7 +14,7 @@ from store.attempts import attempts_of, follower_of, plan_attempt
 from store.engine import Database
 from store.plans import announced, plan_of, tried_of
 from store.submissions import settle_unsent
-from store.verifications import read_verification, take_counter
+from store.verifications import hold_verification, take_counter
 
 _FINISHED = NextStep(kind=NextStepKind.FINISH, reason="the verification is finished")
 
@@ -30,7 +30,7 @@ class PlanningActivities:
     async def plan_next(self, request: FailOverRequest) -> NextStep:
         """Say what to do after an attempt that did not do; asked again, say the same again."""
         async with self._database.transaction() as connection:
-            verification = await read_verification(connection, request.verification_id)
+            verification = await hold_verification(connection, request.verification_id)
             if verification is None or verification.status is not VerificationStatus.PENDING:
                 return _FINISHED
             follower = await follower_of(connection, request.attempt_id)

@@ -1,6 +1,7 @@
 """What one more message writes: the number's limit, the verification if it is new, the attempt; in one transaction.
 
-Also how it is taken back when the workflow could not be told of it.
+Also how it is taken back when the workflow could not be told of it. Rows are locked in one order everywhere, so that
+nobody waits in a circle: verification, attempt, number's guard.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from services.number_limits import allowed_checks, why_no_send
 from services.presenting import finished
 from store.accounts import remember_short_codes
 from store.attempts import attempts_of, plan_attempt
-from store.guards import NumberKey, give_back_send, read_guard, take_send
+from store.guards import NumberKey, give_back_send, take_send
 from store.plans import announced, plan_of, tried_of
 from store.submissions import withdraw_planned
 from store.verifications import (
@@ -32,6 +33,7 @@ from store.verifications import (
     conclude,
     insert_verification,
     number_of,
+    read_verification,
     remove_untouched,
     take_counter,
     verifications_of_number,
@@ -102,16 +104,15 @@ class Sends:
 
         """
         number = self.number_key(caller, phone)
-        guard = await take_send(connection, number)
-        if guard is None:
-            raise await why_no_send(connection, number)
         recent = await verifications_of_number(connection, number, within_s=DAY_S + MAX_TTL_S)
         pending = next((each for each in recent if each.status is VerificationStatus.PENDING), None)
-        if pending is not None and not pending.is_overdue:
-            return await self._another(connection, pending, guard)
         if pending is not None:
+            counter = await take_counter(connection, pending.id)
+            if counter is not None:
+                return await self._another(connection, pending, counter)
             await self._expire(connection, pending)
-            guard = await read_guard(connection, number) or guard
+            recent = await verifications_of_number(connection, number, within_s=DAY_S + MAX_TTL_S)
+        guard = await _take_send(connection, number)
         checks = allowed_checks(self._limits, guard=guard, recent=recent, ttl_s=request.ttl_s)
         if request.code_length < DEFAULT_CODE_LENGTH:
             await remember_short_codes(connection, caller.account_id)
@@ -126,13 +127,10 @@ class Sends:
             TooSoonError, NumberLimitError, NumberLockedError: a limit of the number forbids it.
 
         """
-        if pending.status_now is not VerificationStatus.PENDING:
-            raise finished(pending)
-        number = number_of(pending)
-        guard = await take_send(connection, number)
-        if guard is None:
-            raise await why_no_send(connection, number)
-        return await self._another(connection, pending, guard)
+        counter = await take_counter(connection, pending.id)
+        if counter is None:
+            raise finished(await read_verification(connection, pending.id) or pending)
+        return await self._another(connection, pending, counter)
 
     async def take_back(self, connection: AsyncConnection, written: Written) -> bool:
         """Undo what was written, the workflow not having been told of it; False, and nothing done, when it has been.
@@ -153,12 +151,10 @@ class Sends:
         await plan_attempt(connection, plan)
         return Written(facts=facts, sends=guard.sends, attempt=announced(plan), is_new=True)
 
-    async def _another(self, connection: AsyncConnection, pending: VerificationFacts, guard: GuardFacts) -> Written:
+    async def _another(self, connection: AsyncConnection, pending: VerificationFacts, counter: int) -> Written:
+        guard = await _take_send(connection, number_of(pending))
         attempts = await attempts_of(connection, pending.id)
         choice = self._choose(pending, attempts)
-        counter = await take_counter(connection, pending.id)
-        if counter is None:
-            raise finished(pending)
         send = 1 + max(each.send for each in attempts)
         plan = plan_of(choice, verification_id=pending.id, sequence=counter, send=send, after=None)
         await plan_attempt(connection, plan)
@@ -212,3 +208,10 @@ class Sends:
             failures_before=guard.failures,
             next_check_at=guard.next_check_at,
         )
+
+
+async def _take_send(connection: AsyncConnection, number: NumberKey) -> GuardFacts:
+    guard = await take_send(connection, number)
+    if guard is None:
+        raise await why_no_send(connection, number)
+    return guard

@@ -20,6 +20,8 @@ from domain.errors import DatabaseUnavailableError
 _SQLITE_BUSY_MS = 10_000
 _POOL_WAIT_S = 10.0
 _CONNECT_S = 3.0
+# PostgreSQL's classes of errors that say nothing against the statement: roll-back forced, resources, operator, system.
+_PASSING = ("40", "53", "57", "58")
 # Marks a SQLite connection on which each statement is its own transaction, so that none is opened for it.
 _SINGLE = {"single_statement": True}
 
@@ -97,8 +99,14 @@ class _one_word_for_away:  # noqa: N801 - a context manager, read as a phrase
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
         away = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | OSError | TimeoutError)
-        if away or (isinstance(error, DBAPIError) and error.connection_invalidated):
+        if away or (isinstance(error, DBAPIError) and _is_passing(error)):
             raise DatabaseUnavailableError("The database does not answer; try again.", retry_after_s=1) from error
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    """Say whether the same statement may work in a moment: the server is going, coming or full, or made us yield."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state.startswith(_PASSING)
 
 
 def _postgresql_engine(url: str, *, pool_size: int) -> AsyncEngine:

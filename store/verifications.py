@@ -23,6 +23,8 @@ OF_ACCOUNT = and_(
     _verification.c.environment == bindparam("of_environment"),
 )
 _BY_ID = select(*FACTS).where(_verification.c.id == bindparam("of_id"))
+# Not on SQLite, which has one writer at a time and no such words.
+_BY_ID_HELD = _BY_ID.with_for_update()
 _BY_ID_OF_ACCOUNT = select(*FACTS).where(OF_ACCOUNT)
 _INSERT = (
     insert(_verification)
@@ -113,6 +115,15 @@ async def insert_verification(connection: AsyncConnection, new: NewVerification)
 async def read_verification(connection: AsyncConnection, verification_id: UUID) -> VerificationFacts | None:
     """Return a verification whoever's it is: for workers, never for callers."""
     row = (await connection.execute(_BY_ID, {"of_id": verification_id})).one_or_none()
+    return None if row is None else verification_facts(row)
+
+
+async def hold_verification(connection: AsyncConnection, verification_id: UUID) -> VerificationFacts | None:
+    """Return a verification and keep others from changing it until this transaction ends.
+
+    Taken before any of its attempts is changed: rows are locked in the order verification, attempt, number's guard.
+    """
+    row = (await connection.execute(_BY_ID_HELD, {"of_id": verification_id})).one_or_none()
     return None if row is None else verification_facts(row)
 
 

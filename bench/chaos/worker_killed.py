@@ -25,12 +25,15 @@ async def worker_killed(site: Installation, plan: Plan) -> Verdict:
     """Run the load, kill workers until it is over, then wait for the last end."""
     count = plan.size(short=60, long=10_000)
     load = Load(count=count, per_s=plan.size(short=8, long=40), at_once=plan.size(short=60, long=150), ttl_s=_TTL_S)
-    killer = _Killer(site.workers, plan.say)
+    killer = _Killer(site.workers, say=plan.say)
     killing = asyncio.create_task(killer.run())
+    driving = asyncio.create_task(drive(site, load, rng=plan.rng("F1"), name="F1"))
     try:
-        outcomes = await drive(site, load, rng=plan.rng("F1"), name="F1")
+        # A short run kills only while verifications are started.
+        await asyncio.wait([driving], timeout=count / load.per_s if plan.is_short else None)
     finally:
         await killer.stop(killing)
+    outcomes = await driving
     problems = [] if killer.kills else ["no worker was killed"]
     took_s: float | str = "audited at the end of the run"
     if not plan.is_short:
@@ -79,31 +82,34 @@ def _figures(evidence: Evidence) -> dict[str, int]:
 class _Killer:
     """Kills workers in turn and starts each again."""
 
-    def __init__(self, workers: list[Part], say: Callable[[str], None]) -> None:
+    def __init__(self, workers: list[Part], *, say: Callable[[str], None]) -> None:
         self._workers = workers
         self._say = say
+        self._at_work_since = {worker.name: time.monotonic() for worker in workers}
+        self._reviving: dict[str, asyncio.Task[None]] = {}
         self.kills = 0
         self.last_restart = time.monotonic()
 
     async def run(self) -> None:
-        """Kill one every two seconds, until cancelled."""
+        """Kill one every two seconds, once it has worked for as long, until cancelled."""
         while True:
             await asyncio.sleep(_EVERY_S)
             worker = self._workers[self.kills % len(self._workers)]
-            await worker.ready()
+            if worker.name in self._reviving:
+                await self._reviving[worker.name]
+            await asyncio.sleep(self._at_work_since[worker.name] + _EVERY_S - time.monotonic())
             await worker.kill()
             self.kills += 1
             self.last_restart = time.monotonic()
-            await worker.launch()
-            import os
-            if os.environ.get("DBG"): print("kill", time.time(), worker.name)
+            self._reviving[worker.name] = asyncio.create_task(self._revive(worker))
             self._say(f"kill {self.kills}")
 
     async def stop(self, killing: asyncio.Task[None]) -> None:
         """Stop killing, and see to it that every worker works."""
         killing.cancel()
         await asyncio.gather(killing, return_exceptions=True)
-        for worker in self._workers:
-            if not worker.is_running:
-                await worker.launch()
-            await worker.ready()
+        await asyncio.gather(*self._reviving.values())
+
+    async def _revive(self, worker: Part) -> None:
+        await worker.start()
+        self._at_work_since[worker.name] = time.monotonic()

@@ -1,5 +1,6 @@
 """`make run`'s process tree, started as its own program on ports and in a directory of its own."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -26,6 +27,7 @@ CODE = re.compile(r"\b[0-9]{6,8}\b")
 READY_S = 60.0
 # A worker's drain may last eight seconds, the API's too.
 STOP_S = 40.0
+_PORTS = ("COUNTERSIGN_PORT", "COUNTERSIGN_TEMPORAL_PORT", "COUNTERSIGN_TEMPORAL_UI_PORT")
 _T = TypeVar("_T")
 
 
@@ -97,9 +99,10 @@ class Tree:
         try:
             self.interrupt()
         finally:
-            for each in (*family, self.process):
+            for each in family:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     each.kill()
+            self.process.kill()
             self.process.wait()
 
     def client(self) -> httpx2.Client:
@@ -117,19 +120,13 @@ class Tree:
 
     def worker_other_than(self, pid: int) -> int:
         """Wait until the tree has another worker than this one."""
-        return eventually(lambda: self._worker(pid), within_s=READY_S, what="another worker")
-
-    def _worker(self, other_than: int) -> int | None:
-        pid = self.pids.get("worker")
-        return None if pid == other_than else pid
+        other = eventually(lambda: {self.pids.get("worker", pid)} - {pid}, within_s=READY_S, what="another worker")
+        return other.pop()
 
     def _is_ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, self.said
         return (self.home / "run.json").exists()
-
-
-_PORTS = ("COUNTERSIGN_PORT", "COUNTERSIGN_TEMPORAL_PORT", "COUNTERSIGN_TEMPORAL_UI_PORT")
 
 
 @contextmanager
@@ -199,4 +196,4 @@ async def completed(temporal: Client, verification: str, *, within_s: float = 30
     handle, limit = temporal.get_workflow_handle(f"verification/{verification}"), time.monotonic() + within_s
     while (await handle.describe()).status is not WorkflowExecutionStatus.COMPLETED:
         assert time.monotonic() < limit, f"{verification} is still under way"
-        time.sleep(0.1)
+        await asyncio.sleep(0.1)
