@@ -45,6 +45,8 @@ REGIONS = ("eu", "na", "apac")
 # What a drain waits for: a carrier's three seconds and the database work around it.
 _DRAIN = timedelta(seconds=8)
 _TRY_AGAIN_S = 1.0
+# A worker that died is still asked first for what it had in memory; how long, is what its verifications lose by it.
+_ASK_THE_SAME_WORKER = timedelta(seconds=2)
 _log = structlog.get_logger()
 
 
@@ -106,6 +108,7 @@ def _workflow_worker(settings: Settings, client: Client, database: Database) -> 
             mending.mend,
         ],
         max_cached_workflows=5_000,
+        sticky_queue_schedule_to_start_timeout=_ASK_THE_SAME_WORKER,
         graceful_shutdown_timeout=_DRAIN,
     )
 

@@ -4,16 +4,16 @@ FastAPI has a limit of its own (`max_body_size`), which answers in plain text on
 document on all of them.
 """
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
 from domain.errors import BodyTooLargeError
 
 MAX_BODY_BYTES = 64 * 1024
-
-
-class _TooLarge(Exception):  # noqa: N818 - a signal inside this file
-    pass
+_ACCEPTED = f"A body may have {MAX_BODY_BYTES} bytes."
+# The rest of the body is not read, so the connection cannot be used again.
+_CLOSE = {"Connection": "close"}
 
 
 class BodyLimit:
@@ -30,11 +30,7 @@ class BodyLimit:
         if _declared_length(scope) > MAX_BODY_BYTES:
             await _refuse(scope, receive, send)
             return
-        counted = _Counted(receive)
-        try:
-            await self._app(scope, counted, send)
-        except _TooLarge:
-            await _refuse(scope, receive, send)
+        await self._app(scope, _Counted(receive), send)
 
 
 class _Counted:
@@ -48,7 +44,8 @@ class _Counted:
         message = await self._receive()
         self._seen += len(message.get("body", b""))
         if self._seen > MAX_BODY_BYTES:
-            raise _TooLarge
+            # Of this kind, because FastAPI takes whatever else is raised while it reads a body for a broken body.
+            raise HTTPException(413, _ACCEPTED, headers=_CLOSE)
         return message
 
 
@@ -60,8 +57,6 @@ def _declared_length(scope: Scope) -> int:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    error = BodyTooLargeError(f"A body may have {MAX_BODY_BYTES} bytes.")
-    answer = problem(error)
-    # The rest of the body is not read, so the connection cannot be used again.
-    answer.headers["Connection"] = "close"
+    answer = problem(BodyTooLargeError(_ACCEPTED))
+    answer.headers.update(_CLOSE)
     await answer(scope, receive, send)

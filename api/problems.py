@@ -3,6 +3,7 @@
 What a caller sent is never repeated in one: it may be a number or a code.
 """
 
+import re
 from typing import Any
 
 import structlog
@@ -17,6 +18,7 @@ from domain.errors import DomainError
 MEDIA_TYPE = "application/problem+json"
 # Relative on purpose: the documentation lies beside the API of each installation.
 TYPE_PREFIX = "/docs/problems#"
+_FIELD = re.compile(r"[A-Za-z_-]{1,40}")
 _log = structlog.get_logger()
 _BY_STATUS: dict[int, type[DomainError]] = {
     400: errors.MalformedBodyError,
@@ -95,8 +97,13 @@ def _all_errors() -> list[type[DomainError]]:
 
 
 def _told(found: Any) -> dict[str, str]:
-    place = ".".join(str(part) for part in found["loc"] if part != "body")
+    place = ".".join(_name(part) for part in found["loc"] if part != "body")
     return {"field": place or "body", "message": _message(found)}
+
+
+def _name(part: str | int) -> str:
+    """Return a part of a field's place, unless the caller made it up and it may be a number or a code."""
+    return str(part) if isinstance(part, int) or _FIELD.fullmatch(part) else "(a name)"
 
 
 def _message(found: Any) -> str:

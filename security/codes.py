@@ -6,7 +6,7 @@ id, at the attempt's counter. A database dump holds neither.
 
 import base64
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from uuid import UUID
 
@@ -14,11 +14,13 @@ import pyotp
 
 from security.keyring import derive
 
+# pyotp makes six digits at least. Fewer are the last ones of those: RFC 4226 takes one number modulo 10^length.
+_FEWEST_DIGITS = 6
+
 
 def code_for(key: bytes, *, verification_id: UUID, counter: int, length: int) -> str:
     """Return the code of one attempt: `length` decimal digits, leading zeros kept."""
-    secret = derive(key, info="countersign/verification/v1", salt=verification_id.bytes)
-    return pyotp.HOTP(base64.b32encode(secret).decode(), digits=length, digest=sha256).at(counter)
+    return _codes(key, verification_id=verification_id, length=length)(counter)
 
 
 def proved_counter(
@@ -28,10 +30,16 @@ def proved_counter(
 
     Every counter is compared, in constant time each, so that the time taken does not say which one came near.
     """
-    secret = base64.b32encode(derive(key, info="countersign/verification/v1", salt=verification_id.bytes)).decode()
-    hotp = pyotp.HOTP(secret, digits=length, digest=sha256)
+    code_at = _codes(key, verification_id=verification_id, length=length)
     proved = None
     for counter in counters:
-        if hmac.compare_digest(hotp.at(counter).encode(), guess.encode()):
+        if hmac.compare_digest(code_at(counter).encode(), guess.encode()):
             proved = counter
     return proved
+
+
+def _codes(key: bytes, *, verification_id: UUID, length: int) -> Callable[[int], str]:
+    """Return the codes of one verification by their counters."""
+    secret = derive(key, info="countersign/verification/v1", salt=verification_id.bytes)
+    hotp = pyotp.HOTP(base64.b32encode(secret).decode(), digits=max(length, _FEWEST_DIGITS), digest=sha256)
+    return lambda counter: hotp.at(counter)[-length:]

@@ -106,5 +106,5 @@ def _read_cursor(cursor: str) -> tuple[datetime, UUID]:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         created_at, verification_id = json.loads(text)
         return datetime.fromisoformat(created_at).astimezone(UTC), UUID(hex=verification_id)
-    except (binascii.Error, ValueError, TypeError, AttributeError):
+    except (binascii.Error, ValueError, TypeError, AttributeError, OverflowError):
         raise InvalidRequestError("The cursor is not one that this list gave; leave it out to begin anew.") from None

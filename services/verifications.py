@@ -148,10 +148,9 @@ class Verifications:
         try:
             await self._tell(written, caller)
         except TemporalUnavailableError:
-            async with self._database.transaction() as connection:
-                if await self._sends.take_back(connection, written):
-                    await self._idempotency.release(connection, caller, repeatable)
-                    raise
+            # Raised after the transaction: inside, it would roll the taking back back.
+            if await self._take_back(caller, written, repeatable):
+                raise
         view = self._presenter.show(written.facts, written.sends, written.attempts)
         status = _CREATED if written.is_new else _OK
         await self._idempotency.keep(caller, repeatable, status=status, view=view)
@@ -162,6 +161,13 @@ class Verifications:
             await self._workflows.start(written.as_start(), account_id=caller.account_id)
         else:
             await self._workflows.send_another(written.as_start(), account_id=caller.account_id)
+
+    async def _take_back(self, caller: Caller, written: Written, repeatable: Repeatable | None) -> bool:
+        async with self._database.transaction() as connection:
+            taken_back = await self._sends.take_back(connection, written)
+            if taken_back:
+                await self._idempotency.release(connection, caller, repeatable)
+        return taken_back
 
     async def _answer_again(self, caller: Caller, repeatable: Repeatable | None) -> Done | StoredAnswer:
         assert repeatable is not None  # noqa: S101 - only a request with a key can have been claimed before

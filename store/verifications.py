@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import VerificationFacts
@@ -44,7 +44,8 @@ _OF_NUMBER_SINCE = (
         _verification.c.account_id == bindparam("of_account"),
         _verification.c.environment == bindparam("of_environment"),
         _verification.c.number_hash == bindparam("of_number"),
-        _verification.c.created_at > now_plus(bindparam("since_s")),
+        # A pending one however old: where nobody concluded it for days it would still stand in the way of a new one.
+        or_(_verification.c.created_at > now_plus(bindparam("since_s")), _PENDING),
     )
     .order_by(_verification.c.created_at.desc())
 )
@@ -139,7 +140,10 @@ async def read_verification_of(
 async def verifications_of_number(
     connection: AsyncConnection, number: NumberKey, *, within_s: int
 ) -> list[VerificationFacts]:
-    """Return a number's verifications of the last seconds, newest first. The send limits keep them few."""
+    """Return a number's verifications of the last seconds, and a pending one of any age, newest first.
+
+    The send limits keep them few.
+    """
     rows = await connection.execute(_OF_NUMBER_SINCE, {**number, "since_s": -within_s})
     return [verification_facts(row) for row in rows]
 

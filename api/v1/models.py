@@ -1,10 +1,19 @@
 """What `/v1/verifications` takes and gives: Pydantic models, used at this edge and nowhere else."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import IPv6Address
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, IPvAnyAddress, Strict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyAddress,
+    Strict,
+    StringConstraints,
+)
 
 from domain.challenge import (
     DEFAULT_CODE_LENGTH,
@@ -204,12 +213,20 @@ class PageOut(BaseModel):
         )
 
 
+def _in_utc(moment: datetime) -> datetime:
+    """Return a moment in UTC; the first and the last day of the calendar may not have it there."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the moment is outside of the calendar") from None
+
+
 class ListQuery(StrictBody):
     """Which verifications to list."""
 
     status: VerificationStatus | None = None
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166 alpha-2.")
-    created_after: AwareDatetime | None = None
+    created_after: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
     limit: int = Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)
     cursor: str | None = Field(default=None, max_length=200)
 

@@ -6,13 +6,14 @@ from typing import Annotated, Self
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import BaseModel, Field, Strict
 
+from api.bodies import StrictRoute
 from api.callers import Caller, ThisApp
 from api.problems import problems
 from api.v1.answers import answer
 from api.v1.models import StrictBody
 from domain.sandbox import BehaviourView, SandboxBehaviour, SandboxMessage
 
-router = APIRouter(prefix="/v1/sandbox", tags=["sandbox"])
+router = APIRouter(prefix="/v1/sandbox", tags=["sandbox"], route_class=StrictRoute)
 _E164 = r"^\+[1-9][0-9]{6,14}$"
 CarrierName = Annotated[str, Path(max_length=32, examples=["alpha"])]
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from api.bodies import StrictRoute
 from api.callers import Caller, ThisApp, VerificationId
 from api.problems import problems
 from api.v1.answers import IdempotencyKey, Prefer, answer, done, repeatable, seconds_to_wait
@@ -19,7 +20,7 @@ from api.v1.models import (
 )
 from services.verifications import Done
 
-router = APIRouter(prefix="/v1/verifications", tags=["verifications"])
+router = APIRouter(prefix="/v1/verifications", tags=["verifications"], route_class=StrictRoute)
 
 
 @router.post(

@@ -55,7 +55,7 @@ async def _outage(site: Installation, *, away_s: float) -> tuple[float, int, flo
         await site.temporal.start()
     back = time.monotonic()
     waiting = _unsent(await gather_evidence(site))
-    left = waiting
+    left = set(waiting)
     while left and time.monotonic() - back < 60:
         await asyncio.sleep(_LOOK_EVERY_S)
         left &= _unsent(await gather_evidence(site))
@@ -131,7 +131,8 @@ class _Trial:
             if each.code != "temporal-unavailable" or each.took_s > _ANSWER_WITHIN_S:
                 self.problems.append(f"a start was answered {each.status} {each.code} after {each.took_s:.1f} s")
         self._refused += numbers
-        if any((await gather_evidence(self._site)).of_number(number) for number in numbers):
+        evidence = await gather_evidence(self._site)
+        if any(evidence.of_number(number) for number in numbers):
             self.problems.append("a refused start left a row behind")
 
     async def codes_are_checked(self, count: int) -> None:

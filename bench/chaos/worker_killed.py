@@ -39,17 +39,6 @@ async def worker_killed(site: Installation, plan: Plan) -> Verdict:
     if not plan.is_short:
         took_s = round(await until_all_ended(site, since=killer.last_restart, within_s=_ENDED_WITHIN_S, say=plan.say), 1)
     evidence = await gather_evidence(site)
-    import os
-    if os.environ.get("DBG"):
-        for v in sorted(evidence.verifications.values(), key=lambda v: v.created_at):
-            l=evidence.sent_to(v.number)
-            print(v.created_at.timestamp(), v.status, [round((x.received_at-v.created_at).total_seconds(),1) for x in l], [(a.status,a.carrier_code) for a in evidence.attempts_of(v.id)])
-        import shutil; shutil.copytree(site.home/"logs","/tmp/dbglogs",dirs_exist_ok=True)
-        async for w in site.temporal_client.list_workflows(""):
-            if w.status==1 or w.history_length>17:
-                h=await site.temporal_client.get_workflow_handle(w.id).fetch_history()
-                print(w.id,w.history_length,[(e.event_time.ToJsonDatetime() if hasattr(e.event_time,'ToJsonDatetime') else e.event_time.ToJsonString()[17:23], e.event_type) for e in h.events]); 
-                break
     problems += broken_promises(evidence, all_ended=not plan.is_short)
     counts = {"kills": killer.kills, **_figures(evidence), "ended_after_s": took_s, **outcomes}
     return Verdict(

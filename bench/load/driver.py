@@ -96,7 +96,7 @@ class Generator:
         if odd or not good:
             first = odd[0] if odd else 0
             raise LoadFailedError(
-                f"{len(requests) - len(good)} of {len(requests)} requests were not answered {status}; the first, {requests[first][0]}: "
+                f"{len(requests) - len(good)} of {len(requests)} were not answered {status}; the first, {requests[first][0]}: "
                 f"{result['statuses'][first]} {result['bodies'][first][:300]}"
             )
         return Burst(

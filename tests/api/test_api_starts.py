@@ -9,9 +9,11 @@ import pytest
 from domain.ids import parse
 from domain.statuses import SubmissionStatus
 from store.attempts import attempts_of
+from store.guards import add_failures
 from store.submissions import begin_submission, record_answer
 from tests.api.serving import Api, calling, running_api
-from tests.building import FakeWorkflows, a_phone, code_of, pass_time, wrong_codes
+from tests.building import FakeWorkflows, a_phone, code_of, number_key, pass_time
+from tests.sandbox.serving import eventually
 
 FIELDS = {
     "id",
@@ -244,21 +246,31 @@ async def test_an_overdue_one_is_told_as_expired_before_anybody_concluded_it(api
 
 async def test_a_locked_number_is_told_until_when_and_can_be_unlocked(api: Api) -> None:
     phone = a_phone()
-    for _ in range(7):
-        await pass_time(api.database, api.caller, seconds=90_000)
-        row = parse((await api.start(to=phone, ttl_s=600)).json()["id"], prefix="ver")
-        assert row is not None
-        for guess in wrong_codes(row)[:5]:
-            answer = await api.check(f"ver_{row.hex}", guess)
-            while answer.status_code == 429:
-                await pass_time(api.database, api.caller, seconds=min(answer.json()["retry_after_s"], 500))
-                answer = await api.check(f"ver_{row.hex}", guess)
+    verification = (await api.start(to=phone)).json()["id"]
+    await api.client.post(f"/v1/verifications/{verification}/cancel")
+    async with api.database.transaction() as connection:
+        await add_failures(connection, number_key(api.caller, to=phone), more=30, until=None, cap=30)
+    await pass_time(api.database, api.caller, seconds=30)
 
     locked = await api.start(to=phone)
     unlocked = await api.client.post("/v1/verifications/unlock", json={"to": phone})
+    anew = await api.start(to=phone)
 
     assert (locked.status_code, locked.json()["code"]) == (429, "number-locked")
+    assert datetime.fromisoformat(locked.json()["locked_until"]) > datetime.now(UTC)
     assert unlocked.json() == {"unlocked": True}
+    assert (anew.status_code, anew.json()["checks_left"]) == (201, 5)
+
+
+async def test_a_verification_that_nobody_concluded_for_days_does_not_stand_in_the_way(api: Api) -> None:
+    phone = a_phone()
+    forgotten = (await api.start(to=phone)).json()["id"]
+
+    await pass_time(api.database, api.caller, seconds=3 * 86_400)
+    anew = await api.start(to=phone)
+
+    assert anew.status_code == 201
+    assert (await api.client.get(f"/v1/verifications/{forgotten}")).json()["status"] == "expired"
 
 
 async def test_unlocking_a_number_nothing_is_known_of_says_so(api: Api) -> None:
@@ -274,8 +286,7 @@ async def test_prefer_wait_answers_with_the_first_submission(tmp_path: Path) -> 
             waiting = asyncio.create_task(
                 api.client.post("/v1/verifications", json={"to": a_phone()}, headers={"Prefer": "wait=10"})
             )
-            while not workflows.started:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: bool(workflows.started))
             assert not waiting.done()
 
             await accept(api, workflows)

@@ -1,0 +1,64 @@
+"""Workflows that are under way when a new version is started go on with it: every recorded history still fits."""
+
+import json
+import re
+import socket
+import tomllib
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from tests.replay.changed import ChangedWorkflow
+from tests.replay.record import HISTORIES
+from tests.replay.scenarios import SCENARIOS
+from tests.workflows.decoding import texts_of
+from workflows.verification import VerificationWorkflow
+
+RECORDED = sorted(HISTORIES.glob("*/*.json"))
+each_history = pytest.mark.parametrize("file", RECORDED, ids=lambda file: f"{file.parent.name}-{file.stem}")
+
+
+def history_in(file: Path) -> WorkflowHistory:
+    return WorkflowHistory.from_json(file.stem, file.read_text(encoding="utf-8"))
+
+
+@each_history
+async def test_a_recorded_history_still_fits(file: Path) -> None:
+    await Replayer(workflows=[VerificationWorkflow]).replay_workflow(history_in(file))
+
+
+@each_history
+async def test_a_workflow_that_was_changed_without_a_patch_does_not_fit(file: Path) -> None:
+    """If this one passed, the test above could not fail (F19)."""
+    replayer = Replayer(workflows=[ChangedWorkflow])
+
+    with pytest.raises(NondeterminismError):
+        await replayer.replay_workflow(history_in(file))
+
+
+def test_there_are_histories_of_every_scenario_and_of_this_version() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    versions = {file.parent.name for file in RECORDED}
+
+    assert len(RECORDED) >= 9
+    assert project["version"] in versions
+    assert {file.stem for file in RECORDED if file.parent.name == project["version"]} == set(SCENARIOS)
+
+
+@each_history
+def test_a_history_ends_as_its_scenario_says(file: Path) -> None:
+    history = history_in(file)
+    result = history.events[-1].workflow_execution_completed_event_attributes.result
+
+    assert json.loads(result.payloads[0].data)["status"] == SCENARIOS[file.stem].ends
+
+
+@each_history
+def test_a_history_says_nothing_of_the_machine_it_was_recorded_on(file: Path) -> None:
+    texts = texts_of(history_in(file))
+
+    assert not [text for text in texts if re.search(r"/\w+/\w+\.py|site-packages|://", text)]
+    assert f"@{socket.gethostname()}" not in " ".join(texts)
