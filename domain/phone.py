@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 import phonenumbers
-from phonenumbers import PhoneNumberType
+from phonenumbers import PhoneNumberType, ValidationResult
 
 from domain.errors import InvalidNumberError, NumberTypeError, UnknownCountryError
 from domain.statuses import Environment
@@ -102,7 +102,8 @@ def _country_of(parsed: phonenumbers.PhoneNumber) -> str:
 
 
 def _refuse_impossible(parsed: phonenumbers.PhoneNumber, environment: Environment) -> None:
-    if not phonenumbers.is_possible_number(parsed):
+    # Stricter than `is_possible_number`, which takes a number without its area code too.
+    if phonenumbers.is_possible_number_with_reason(parsed) != ValidationResult.IS_POSSIBLE:
         raise InvalidNumberError(f"The number is too short or too long for its country. {ACCEPTED}")
     if environment is Environment.PRODUCTION and not phonenumbers.is_valid_number(parsed):
         raise InvalidNumberError(f"No such number is in use. {ACCEPTED}")

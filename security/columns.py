@@ -48,6 +48,10 @@ class ColumnCipher:
             opened = self._aead.decrypt(_unb64(nonce), _unb64(sealed), self._bound_to(account_id, row))
         except InvalidTag:
             raise UndecryptableError("the value does not belong to this row, or was changed") from None
+        except UndecryptableError:
+            raise
+        except ValueError:
+            raise UndecryptableError("the value was not made by this cipher") from None
         return opened.decode()
 
     def _bound_to(self, account_id: UUID, row: UUID) -> bytes:

@@ -61,7 +61,11 @@ _CONCLUDE = (
     .values(status=bindparam("end"), reason=bindparam("because"), finished_at=now())
     .returning(*FACTS)
 )
-_CONCLUDE_WHEN_DUE = _CONCLUDE.where(_verification.c.expires_at <= now())
+# From its deadline on a verification is told as expired at that moment, whoever concludes it later; so it is nothing else.
+_CONCLUDE_WHEN_DUE = _CONCLUDE.where(_verification.c.expires_at <= now()).values(finished_at=_verification.c.expires_at)
+_CONCLUDE_IN_TIME = _CONCLUDE.where(_verification.c.expires_at > now())
+# A guess was counted in time, so what follows from it is not judged by the clock again.
+_ONLY_IN_TIME = frozenset({VerificationStatus.CANCELED, VerificationStatus.FAILED})
 # The order in which every transaction takes these locks; on SQLite there is one writer, and nothing to lock.
 _HOLD = (
     select(_verification.c.id, _attempt.c.id)
@@ -163,12 +167,13 @@ async def conclude(
     failures_cap: int,
     only_when_due: bool = False,
 ) -> VerificationFacts | None:
-    """Take a verification to its end state; None when it has one, or is not due yet.
+    """Take a verification to its end state; None when it has one, is not due yet, or can only expire any more.
 
     In the same transaction the number's failures in a row are cleared by an approval, and grow by this verification's
     wrong guesses otherwise; this is the only way out of `pending`, so they are carried over exactly once.
     """
-    statement = _CONCLUDE_WHEN_DUE if only_when_due else _CONCLUDE
+    in_time = _CONCLUDE_IN_TIME if status in _ONLY_IN_TIME else _CONCLUDE
+    statement = _CONCLUDE_WHEN_DUE if only_when_due else in_time
     values = {"of_id": verification_id, "end": status.value, "because": reason}
     row = (await connection.execute(statement, values)).one_or_none()
     if row is None:

@@ -1,4 +1,4 @@
-"""Builders: callers, verifications in a given state, use cases with a fake in Temporal's place, and time that passes."""
+"""Builders: callers, verifications in a given state, use cases with a fake where Temporal is, time that passes."""
 
 import itertools
 from base64 import b64encode
@@ -39,7 +39,7 @@ MASTER_KEY = b64encode(bytes(range(32))).decode()
 KEYS = key_ring(MASTER_KEY)
 NUMBERS = number_cipher(KEYS)
 CARRIERS = ("alpha", "bravo", "charlie", "delta")
-PHONE = "+447911123456"
+PHONE = "+447400123456"
 _phones = itertools.count(1)
 
 

@@ -1,4 +1,4 @@
-"""Databases for every test that wants one: a migrated SQLite file and a migrated PostgreSQL, each shared by a session."""
+"""Databases for the tests that want one: a migrated SQLite file and a migrated PostgreSQL, shared by a session."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

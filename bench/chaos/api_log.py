@@ -6,6 +6,7 @@ It holds codes and numbers of the sandbox, so it lies in the drill's own folder 
 import json
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ _PROBLEM = "application/problem+json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request and its answer. `status` is None when no answer came; `expected` are problems that are no surprise."""
+    """One request and its answer. `status` is None when none came; `expected` are problems that are no surprise."""
 
     at: float
     took_s: float
@@ -82,10 +83,11 @@ class ApiLog:
 
 
 class ApiClient:
-    """Asks one of several API processes, in turn, and logs what came of it. It never tries twice."""
+    """Asks one of several API processes, the first few in turn, and logs what came of it. It never tries twice."""
 
-    def __init__(self, *, urls: list[str], key: str, log: ApiLog) -> None:
+    def __init__(self, *, urls: list[str], in_turn: int, key: str, log: ApiLog) -> None:
         self._key = key
+        self._in_turn = in_turn
         self._log = log
         self._turn = 0
         limits = httpx2.Limits(max_connections=300, max_keepalive_connections=100)
@@ -105,16 +107,14 @@ class ApiClient:
     ) -> Exchange:
         """Ask once; an answer that does not come is logged as one without a status."""
         self._turn += 1
-        api = self._turn % len(self._clients) if via is None else via
+        api = self._turn % self._in_turn if via is None else via
         headers = {"Authorization": f"Bearer {self._key}"}
         if repeat_key is not None:
             headers["Idempotency-Key"] = repeat_key
         at, started = time.time(), time.monotonic()
         answer: httpx2.Response | None = None
-        try:
+        with suppress(httpx2.HTTPError):
             answer = await self._clients[api].request(method, path, json=body, headers=headers)
-        except httpx2.HTTPError:
-            pass
         exchange = Exchange(
             at=at,
             took_s=time.monotonic() - started,

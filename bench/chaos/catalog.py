@@ -3,7 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
+from bench.chaos.clocks import clocks_wrong
+from bench.chaos.database_gone import database_gone
+from bench.chaos.guesses import guesses_at_once, resend_loop
 from bench.chaos.installation import Installation
+from bench.chaos.many_writers import many_writers
+from bench.chaos.number_tricks import number_tricks
+from bench.chaos.orphans import orphaned_rows
+from bench.chaos.repeats import repeated_posts
 from bench.chaos.silent_carrier import carrier_times_out, killed_before_commit
 from bench.chaos.temporal_away import temporal_away, temporal_restarted
 from bench.chaos.verdict import Plan, Verdict
@@ -16,5 +23,13 @@ DRILLS: Mapping[str, Drill] = {
     "F2": killed_before_commit,
     "F3": temporal_restarted,
     "F4": temporal_away,
+    "F5": database_gone,
+    "F6": many_writers,
     "F9": carrier_times_out,
+    "F13": clocks_wrong,
+    "F14": guesses_at_once,
+    "F15": resend_loop,
+    "F16": repeated_posts,
+    "F22": number_tricks,
+    "ORPHAN": orphaned_rows,
 }

@@ -27,10 +27,16 @@ from store.engine import Database
 from store.migrate import migrate
 
 _ACCOUNT = "ACME"
+_APIS = 2
+# The numbers of API processes beside those that always run.
+SPARE = (2, 3)
 
 
 class Installation:
-    """Two API processes, two workers, the sandbox carriers, Temporal and a database, in a folder of their own."""
+    """Two API processes, a worker, the sandbox carriers, Temporal and a database, in a folder of their own.
+
+    There are ports for two more API processes (`SPARE`), which a drill may start and must stop.
+    """
 
     def __init__(self, home: Path, place: Place, *, programs: Programs, http: httpx2.AsyncClient, seed: int) -> None:
         self.home, self.place, self.programs = home, place, programs
@@ -43,13 +49,13 @@ class Installation:
         self.inbox, self.numbers, self.outages = Inbox(self.control), Numbers(seed), Outages()
         self.log = ApiLog(home / "api.jsonl")
         self._http = http
-        self._ports = (self.settings.port, free_port())
+        self._ports = (self.settings.port, *(free_port() for _ in range(_APIS + len(SPARE) - 1)))
         self.temporal_client: Client
         self.client: ApiClient
         self.temporal = Part(programs.temporal(), answers=self._temporal_answers)
         self.sandbox = Part(programs.sandbox(), answers=self._sandbox_answers)
-        self.apis = [self.api(number) for number in range(len(self._ports))]
-        self.workers = [self.worker(number) for number in range(2)]
+        self.apis = [self.api(number) for number in range(_APIS)]
+        self.workers = [self.worker(0)]
 
     def api(self, number: int, *, clock_s: int = 0) -> Part:
         """Return an API process on the port of that number, not started."""
@@ -81,8 +87,8 @@ class Installation:
         for part in (self.temporal, self.sandbox, *self.apis, *self.workers):
             await part.ready()
         urls = [f"http://127.0.0.1:{port}" for port in self._ports]
-        self.client = ApiClient(urls=urls, key=key, log=self.log)
-        for url in urls:
+        self.client = ApiClient(urls=urls, in_turn=_APIS, key=key, log=self.log)
+        for url in urls[:_APIS]:
             await until(lambda url=url: self._get(f"{url}/readyz"), what="the API", within_s=30)  # type: ignore[misc]
 
     async def stop(self) -> None:

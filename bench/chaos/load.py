@@ -96,7 +96,9 @@ class _Caller:
             case Life.WRONG_THEN_RIGHT:
                 await self._guess_wrongly(begun.verification, number, times=2)
             case Life.RESENT:
-                await self._client.call(f"/v1/verifications/{begun.verification}/resend", expect=("too-soon", _FINISHED))
+                await self._client.call(
+                    f"/v1/verifications/{begun.verification}/resend", expect=("too-soon", _FINISHED)
+                )
         return await self._guess_rightly(begun.verification, number)
 
     async def start(self, number: str, key: str) -> Exchange:
@@ -144,7 +146,9 @@ class _Caller:
 
 def a_wrong_code(right: list[str], turn: int) -> str:
     """Return a code that is none of these, and another one each turn."""
-    return next(code for code in (f"{(int(right[0]) + turn + step) % 10**6:06}" for step in range(1, 9)) if code not in right)
+    return next(
+        code for code in (f"{(int(right[0]) + turn + step) % 10**6:06}" for step in range(1, 9)) if code not in right
+    )
 
 
 def _end_of(exchange: Exchange) -> str:

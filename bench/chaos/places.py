@@ -36,8 +36,8 @@ class Place(Protocol):
 class SqlitePlace:
     """A file, which lives as long as the installation's folder."""
 
-    kind = "sqlite"
-    cluster = None
+    kind: str = "sqlite"
+    cluster: Cluster | None = None
 
     def __init__(self, home: Path) -> None:
         self._file = home / _FILE
@@ -59,7 +59,7 @@ class SqlitePlace:
 class PostgresPlace:
     """A server that keeps every commit through a crash."""
 
-    kind = "postgresql"
+    kind: str = "postgresql"
 
     def __init__(self, _: Path) -> None:
         self.cluster: Cluster | None = None

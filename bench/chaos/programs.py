@@ -71,6 +71,4 @@ def own_program(name: str, *arguments: str, home: Path, environment: Mapping[str
     """Return one of the drills' own programs, `bench.chaos.<name>`."""
     command = [sys.executable, "-m", f"bench.chaos.{name}", *arguments]
     more = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    return Child(
-        name=name, command=command, environment={**environment, **more}, log=home / "logs" / f"{name}.log"
-    )
+    return Child(name=name, command=command, environment={**environment, **more}, log=home / "logs" / f"{name}.log")

@@ -5,10 +5,10 @@ Such an attempt is `unknown`: it is never sent again, the next carrier is asked,
 
 import asyncio
 from collections.abc import Callable
-from uuid import UUID
 
 from sqlalchemy import update
 
+from bench.chaos.api_log import Exchange
 from bench.chaos.checker import broken_promises
 from bench.chaos.evidence import AttemptRow, Evidence, gather_evidence
 from bench.chaos.installation import Installation
@@ -40,7 +40,7 @@ async def killed_before_commit(site: Installation, plan: Plan) -> Verdict:
     for worker in site.workers:
         await worker.start()
     evidence = await _settled(site, numbers)
-    problems = _broken(evidence, held, words={"abandoned"}) + await _approve_all(site, numbers, [s.verification for s in started])
+    problems = _broken(evidence, held, word="abandoned") + await _approve_all(site, numbers, started)
     problems += broken_promises(await gather_evidence(site))
     return Verdict(
         fault="F2",
@@ -61,7 +61,7 @@ async def carrier_times_out(site: Installation, plan: Plan) -> Verdict:
     started = await asyncio.gather(*(site.client.start(number, ttl_s=_TTL_S) for number in numbers))
     evidence = await _settled(site, silent)
     held = [evidence.sent_to(number)[0].attempt_id for number in silent]
-    problems = _broken(evidence, held, words={"timeout"}) + await _approve_all(site, numbers, [s.verification for s in started])
+    problems = _broken(evidence, held, word="timeout") + await _approve_all(site, numbers, started)
     problems += broken_promises(await gather_evidence(site))
     return Verdict(
         fault="F9",
@@ -76,16 +76,12 @@ async def _kill_with_answers_unwritten(site: Installation, held: list[str]) -> N
     """Hold the attempts' rows (SQLite: the file) while the carrier answers; kill the workers; let go."""
     ids = [parsed for each in held if (parsed := parse(each, prefix="att")) is not None]
     async with site.database.engine.connect() as connection:
-        await connection.execute(_hold(ids))
+        await connection.execute(update(_attempt).where(_attempt.c.id.in_(ids)).values(carrier_code=None))
         # The carrier has answered when its latency is over; what the workers write then waits for the rows.
         await asyncio.sleep(_LATENCY_S + 0.2)
         for worker in site.workers:
             await worker.kill()
         await connection.rollback()
-
-
-def _hold(ids: list[UUID]) -> object:
-    return update(_attempt).where(_attempt.c.id.in_(ids)).values(carrier_code=None)
 
 
 async def _settled(site: Installation, numbers: list[str]) -> Evidence:
@@ -99,17 +95,19 @@ async def _until(site: Installation, holds: Callable[[Evidence], bool], *, withi
     """Gather evidence until it shows something; return the last, which may not."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + within_s
-    while not holds(evidence := await gather_evidence(site)) and clock() < deadline:
+    while True:
+        evidence = await gather_evidence(site)
+        if holds(evidence) or clock() > deadline:
+            return evidence
         await asyncio.sleep(_LOOK_EVERY_S)
-    return evidence
 
 
-def _broken(evidence: Evidence, held: list[str], *, words: set[str]) -> list[str]:
+def _broken(evidence: Evidence, held: list[str], *, word: str) -> list[str]:
     """Say of each held attempt what is not as it should be: unknown, and followed by another carrier's."""
     problems = []
     for each in held:
         row = evidence.attempts[each]
-        if row.status != "unknown" or row.carrier_code not in words:
+        if row.status != "unknown" or row.carrier_code != word:
             problems.append(f"{each} is {row.status} ({row.carrier_code}), not unknown")
         if not any(_takes_over(other, row) for other in evidence.attempts.values()):
             problems.append(f"{each} was not failed over from")
@@ -120,14 +118,14 @@ def _takes_over(other: AttemptRow, row: AttemptRow) -> bool:
     return other.follows == row.id and other.carrier != row.carrier and other.status in {"accepted", "delivered"}
 
 
-async def _approve_all(site: Installation, numbers: list[str], ids: list[str]) -> list[str]:
+async def _approve_all(site: Installation, numbers: list[str], started: list[Exchange]) -> list[str]:
     """Check the first carrier's code at every other number, the newest at the rest; say what was not approved."""
     problems = []
-    for at, (number, verification) in enumerate(zip(numbers, ids, strict=True)):
+    for at, (number, begun) in enumerate(zip(numbers, started, strict=True)):
         codes = await site.inbox.codes(number, within_s=10)
-        answer = await site.client.check(verification, codes[0 if at % 2 else -1])
+        answer = await site.client.check(begun.verification, codes[0 if at % 2 else -1])
         if answer.answer.get("status") != "approved":
-            problems.append(f"{verification}: its code was answered {answer.status} {answer.code}")
+            problems.append(f"{begun.verification}: its code was answered {answer.status} {answer.code}")
     return problems
 
 

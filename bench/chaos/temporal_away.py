@@ -30,7 +30,7 @@ async def temporal_restarted(site: Installation, plan: Plan) -> Verdict:
     spans = []
     for _ in range(outages):
         await asyncio.sleep(plan.size(short=1, long=8))
-        outage_s, backlog, drained_s = await _outage(site, away_s=plan.size(short=2, long=10))
+        outage_s, backlog, drained_s = await _outage(site, away_s=plan.size(short=4, long=15))
         plan.say(f"away {outage_s:.1f} s, {backlog} piled up, drained in {drained_s:.1f} s")
         spans.append((round(outage_s, 1), backlog, round(drained_s, 1)))
         if drained_s > 2 * outage_s:
@@ -161,6 +161,8 @@ class _Trial:
     async def _until_started(self, number: str) -> Exchange:
         """Start, again while Temporal is only just coming back."""
         deadline = time.monotonic() + 10
-        while (told := await self._start(number)).status == 503 and time.monotonic() < deadline:
+        while True:
+            told = await self._start(number)
+            if told.status != 503 or time.monotonic() > deadline:
+                return told
             await asyncio.sleep(_LOOK_EVERY_S)
-        return told

@@ -1,15 +1,17 @@
 """F1: a worker is killed every two seconds while verifications run: nothing is lost, nothing is sent twice.
 
-There are two workers; each time the one that has worked longest dies, and is started again at once, so that each kill
-hits a worker at work.
+There are two or three workers; each time the one that has worked longest dies, and is started again at once, so that
+each kill hits a worker at work.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from bench.chaos.checker import broken_promises
-from bench.chaos.evidence import Evidence, gather_evidence
+from bench.chaos.evidence import Evidence, VerificationRow, gather_evidence
 from bench.chaos.installation import Installation
 from bench.chaos.load import Load, drive
 from bench.chaos.part import Part
@@ -21,50 +23,82 @@ _ENDED_WITHIN_S = 60.0
 _TTL_S = 30
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Killed:
+    """A drill whose killing is over, and whose verifications have still to end."""
+
+    load: Load
+    kills: int
+    last_restart: float
+    outcomes: Mapping[str, int]
+
+
 async def worker_killed(site: Installation, plan: Plan) -> Verdict:
     """Run the load, kill workers until it is over, then wait for the last end."""
+    return await all_ended(site, plan, await kill_under_load(site, plan))
+
+
+async def kill_under_load(site: Installation, plan: Plan) -> Killed:
+    """Run the load and kill workers; a short run kills only while verifications are started."""
     count = plan.size(short=60, long=10_000)
-    load = Load(count=count, per_s=plan.size(short=8, long=40), at_once=plan.size(short=60, long=150), ttl_s=_TTL_S)
-    killer = _Killer(site.workers, say=plan.say)
+    load = Load(count=count, per_s=plan.size(short=8, long=30), at_once=plan.size(short=60, long=200), ttl_s=_TTL_S)
+    more = [site.worker(1 + each) for each in range(plan.size(short=1, long=2))]
+    await asyncio.gather(*(worker.start() for worker in more))
+    killer = _Killer([*site.workers, *more], say=plan.say)
     killing = asyncio.create_task(killer.run())
     driving = asyncio.create_task(drive(site, load, rng=plan.rng("F1"), name="F1"))
     try:
-        # A short run kills only while verifications are started.
         await asyncio.wait([driving], timeout=count / load.per_s if plan.is_short else None)
     finally:
         await killer.stop(killing)
     outcomes = await driving
-    problems = [] if killer.kills else ["no worker was killed"]
-    took_s: float | str = "audited at the end of the run"
-    if not plan.is_short:
-        took_s = round(await until_all_ended(site, since=killer.last_restart, within_s=_ENDED_WITHIN_S, say=plan.say), 1)
+    await asyncio.gather(*(worker.kill() for worker in more))
+    return Killed(load=load, kills=killer.kills, last_restart=killer.last_restart, outcomes=outcomes)
+
+
+async def all_ended(site: Installation, plan: Plan, killed: Killed) -> Verdict:
+    """Wait until all verifications of the drill have ended, no longer than promised, and judge."""
+    while pending := _pending(await gather_evidence(site)):
+        if time.monotonic() - killed.last_restart > _ENDED_WITHIN_S:
+            break
+        plan.say(f"{len(pending)} pending")
+        await asyncio.sleep(1)
     evidence = await gather_evidence(site)
-    problems += broken_promises(evidence, all_ended=not plan.is_short)
-    counts = {"kills": killer.kills, **_figures(evidence), "ended_after_s": took_s, **outcomes}
+    problems = [] if killed.kills else ["no worker was killed"]
+    problems += [f"{each} has not ended" for each in _pending(evidence)] + broken_promises(evidence)
+    ended_s = max(row.finished_at.timestamp() for row in _of_drill(evidence) if row.finished_at is not None)
+    after_s = ended_s - (time.time() - time.monotonic() + killed.last_restart)
     return Verdict(
         fault="F1",
         database=site.kind,
-        done=f"{count} verifications, a worker killed every {_EVERY_S:.0f} s",
-        counts=counts,
+        done=f"{killed.load.count} verifications, a worker killed every {_EVERY_S:.0f} s",
+        counts={
+            "kills": killed.kills,
+            **_figures(evidence),
+            "all_ended_s_after_last_restart": round(after_s, 1),
+            **killed.outcomes,
+        },
         problems=problems,
     )
 
 
-async def until_all_ended(site: Installation, *, since: float, within_s: float, say: Callable[[str], None]) -> float:
-    """Wait until nothing is pending, no longer than promised; return the seconds since a moment (monotonic)."""
-    while time.monotonic() - since < within_s:
-        pending = sum(1 for each in (await gather_evidence(site)).verifications.values() if each.status == "pending")
-        if not pending:
-            break
-        say(f"{pending} pending")
-        await asyncio.sleep(1)
-    return time.monotonic() - since
+def _of_drill(evidence: Evidence) -> list[VerificationRow]:
+    return [row for row in evidence.verifications.values() if (row.reference or "").startswith("F1-")]
+
+
+def _pending(evidence: Evidence) -> list[str]:
+    return [row.id for row in _of_drill(evidence) if row.status == "pending"]
 
 
 def _figures(evidence: Evidence) -> dict[str, int]:
+    rows = {row.id: row for row in _of_drill(evidence)}
+    sent = Counter(evidence.attempts[entry.attempt_id].verification for entry in evidence.ledger)
     return {
-        "submissions": len(evidence.ledger),
-        "unknown": sum(1 for each in evidence.attempts.values() if each.status == "unknown"),
+        "submissions": sum(sent[each] for each in rows),
+        "unknown": sum(
+            1 for each in evidence.attempts.values() if each.status == "unknown" and each.verification in rows
+        ),
+        "expired_unsent": sum(1 for row in rows.values() if row.status == "expired" and not sent[row.id]),
     }
 
 
@@ -85,7 +119,7 @@ class _Killer:
             await asyncio.sleep(_EVERY_S)
             worker = self._workers[self.kills % len(self._workers)]
             if worker.name in self._reviving:
-                await self._reviving[worker.name]
+                await asyncio.shield(self._reviving[worker.name])
             await asyncio.sleep(self._at_work_since[worker.name] + _EVERY_S - time.monotonic())
             await worker.kill()
             self.kills += 1

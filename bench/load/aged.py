@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bench.load.batches import Numbers, check_all, checks_of, start_some
+from bench.load.batches import Numbers, start_some
 from bench.load.driver import Generator, percentile
+from bench.load.lone import lone
 from bench.load.plan import Aged, Plan
 from bench.load.system import System, running
 from bench.load.waiting import sent_since
@@ -92,10 +93,10 @@ async def compare(plan: Plan, held: Aged, *, say: Callable[[str], None]) -> Aged
         systems = [("empty", empty), ("full", full)]
         for at in range(held.rounds + 1):
             for name, system in systems if at % 2 else reversed(systems):
-                started, checked = await _lone(system, generator, numbers.take(held.count))
+                samples = await lone(system, generator, numbers.take(held.count), finish=False)
                 if at:  # the first round only warms up
-                    starts[name] += started
-                    checks[name] += checked
+                    starts[name] += samples["lone start"].latencies_ms
+                    checks[name] += samples["lone check"].latencies_ms
             say(f"aged: lone starts and checks, round {at} of {held.rounds}")
         return AgedFigures(
             held=held,
@@ -104,15 +105,6 @@ async def compare(plan: Plan, held: Aged, *, say: Callable[[str], None]) -> Aged
             check_empty_ms=percentile(checks["empty"], 50),
             check_full_ms=percentile(checks["full"], 50),
         )
-
-
-async def _lone(system: System, generator: Generator, numbers: list[str]) -> tuple[list[float], list[float]]:
-    marker = ids.new_id()
-    starts = await start_some(system, generator, numbers, concurrency=1)
-    sent = await sent_since(system, marker, count=len(starts.bodies))
-    guesses = checks_of(system, sent, off_by=1)
-    checks = await check_all(system, generator, guesses, concurrency=1, valid=False)
-    return starts.latencies_ms, checks.latencies_ms
 
 
 async def _open(system: System, generator: Generator, numbers: list[str]) -> None:

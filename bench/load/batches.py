@@ -13,7 +13,7 @@ from bench.load.driver import Burst, Generator, LoadFailedError, Request
 from bench.load.floor_front import CHECKS
 from bench.load.samples import Sample, Samples
 from bench.load.system import System
-from bench.load.waiting import Sent, floor_has_touched, no_workflow_runs, sent_since
+from bench.load.waiting import Sent, floor_has_touched, sent_since, workflows_left
 from domain import ids
 from security.codes import code_for
 
@@ -56,12 +56,23 @@ class Meter:
 
 
 async def start_some(
-    system: System, generator: Generator, numbers: list[str], *, concurrency: int, ttl_s: int = 300
+    system: System,
+    generator: Generator,
+    numbers: list[str],
+    *,
+    concurrency: int,
+    ttl_s: int = 300,
+    pause_s: float = 0.0,
 ) -> Burst:
     """Start a verification of each number; the product may say of some that Temporal is too busy."""
     requests = [("/v1/verifications", f'{{"to":"{number}","ttl_s":{ttl_s}}}') for number in numbers]
     return await generator.burst(
-        system.api, requests, concurrency=concurrency, status=_CREATED, refusal=_TEMPORAL_UNAVAILABLE
+        system.api,
+        requests,
+        concurrency=concurrency,
+        status=_CREATED,
+        refusal=_TEMPORAL_UNAVAILABLE,
+        pause_s=pause_s,
     )
 
 
@@ -103,16 +114,17 @@ async def product_batch(
     guessing = meter.lap(wrong_checks)
     right_checks = await check_all(system, generator, right, concurrency=concurrency, valid=True)
     checking = meter.lap(right_checks)
-    await no_workflow_runs(system, "VerificationWorkflow")
+    left = await workflows_left(system, "VerificationWorkflow")
     ending = meter.lap()
     system.ensure_alive()
     samples = {
-        "start": _sample(starts, starting),
+        "start": sample_of(starts, starting),
         "sent": Sample(count=count, wall_s=sent.within_s),
         "attempt": Sample(count=sent.attempts, wall_s=sent.within_s),
         "refused": Sample(count=starts.refused, wall_s=starts.wall_s),
-        "wrong check": _sample(wrong_checks, guessing),
-        "right check": _sample(right_checks, checking),
+        "left": Sample(count=left, wall_s=right_checks.wall_s),
+        "wrong check": sample_of(wrong_checks, guessing),
+        "right check": sample_of(right_checks, checking),
         "whole": Sample(
             count=count,
             wall_s=starts.wall_s + right_checks.wall_s,
@@ -134,11 +146,11 @@ async def floor_batch(system: System, generator: Generator, *, count: int, concu
     ends = [(f"/workflows/{each}/ended", '{"code":"123456"}') for each in (body["id"] for body in starts.bodies)]
     signals = await generator.burst(system.floor, ends, concurrency=concurrency, status=_OK)
     signaling = meter.lap(signals)
-    await no_workflow_runs(system, "FloorWorkflow")
+    await workflows_left(system, "FloorWorkflow")
     ending = meter.lap()
     system.ensure_alive()
     return {
-        "floor start": _sample(starts, starting),
+        "floor start": sample_of(starts, starting),
         "floor whole": Sample(
             count=count, wall_s=starts.wall_s + signals.wall_s, cpu=starting + sending + signaling + ending
         ),
@@ -153,8 +165,9 @@ async def floor_checks(system: System, generator: Generator, *, count: int, conc
     requests = [(f"/checks/{row}", '{"code":"123456"}') for _ in range(WRONG_PER_VERIFICATION) for row in rows]
     meter = Meter(system, FLOOR_CHECK)
     burst = await generator.burst(system.floor, requests, concurrency=concurrency, status=_OK)
-    return {"floor check": _sample(burst, meter.lap(burst))}
+    return {"floor check": sample_of(burst, meter.lap(burst))}
 
 
-def _sample(burst: Burst, cpu: Cpu) -> Sample:
+def sample_of(burst: Burst, cpu: Cpu) -> Sample:
+    """Return what a burst says of one kind of request."""
     return Sample(count=len(burst.latencies_ms), wall_s=burst.wall_s, cpu=cpu, latencies_ms=tuple(burst.latencies_ms))

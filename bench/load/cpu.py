@@ -1,5 +1,7 @@
 """CPU time of the parts of a running system: each part is a process with everything below it."""
 
+import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -44,7 +46,16 @@ def _of_tree(pid: int) -> float:
     for each in family:
         try:
             times = each.cpu_times()
-        except psutil.NoSuchProcess:
+            own = times.user + times.system if sys.platform != "linux" else _exactly(each.pid)
+        except (psutil.NoSuchProcess, OSError):
             continue
-        used += times.user + times.system + times.children_user + times.children_system
+        used += own + times.children_user + times.children_system
     return used
+
+
+def _exactly(pid: int) -> float:
+    """Return what a process has used to the nanosecond; /proc cuts each of twenty backends to hundredths of a second.
+
+    The clock's id is what clock_getcpuclockid(3) makes of a process id on Linux, which Python does not offer.
+    """
+    return time.clock_gettime((~pid << 3) | 2)

@@ -74,6 +74,7 @@ class Generator:
         concurrency: int,
         status: int,
         refusal: int | None = None,
+        pause_s: float = 0.0,
     ) -> Burst:
         """Send every request, `concurrency` at a time, and return what became of them.
 
@@ -86,6 +87,7 @@ class Generator:
             "headers": dict(target.headers),
             "concurrency": concurrency,
             "requests": requests,
+            "pause_s": pause_s,
             "limit_s": _LIMIT_S,
         }
         result = await self._ask(job)
@@ -96,7 +98,7 @@ class Generator:
         if odd or not good:
             first = odd[0] if odd else 0
             raise LoadFailedError(
-                f"{len(requests) - len(good)} of {len(requests)} were not answered {status}; the first, {requests[first][0]}: "
+                f"{len(requests) - len(good)} of {len(requests)} not answered {status}; first, {requests[first][0]}: "
                 f"{result['statuses'][first]} {result['bodies'][first][:300]}"
             )
         return Burst(

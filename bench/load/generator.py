@@ -24,8 +24,9 @@ class GeneratorError(RuntimeError):
 class _Run:
     """The requests of one job, handed out one by one, and what became of each."""
 
-    def __init__(self, requests: list[bytes]) -> None:
+    def __init__(self, requests: list[bytes], *, pause_s: float) -> None:
         self.requests = requests
+        self.pause_s = pause_s
         self.latencies_ms = [0.0] * len(requests)
         self.answers = [b""] * len(requests)
         self.next = 0
@@ -74,7 +75,10 @@ class _Connection(asyncio.Protocol):
         run.open -= 1
         if run.open == 0 and not run.finished.done():
             run.finished.set_result(None)
-        self.go_on()
+        if run.pause_s:
+            asyncio.get_running_loop().call_later(run.pause_s, self.go_on)
+        else:
+            self.go_on()
 
     def close(self) -> None:
         if self._transport is not None:
@@ -90,14 +94,14 @@ def _length(answer: bytes, head: int) -> int:
 
 
 async def _perform(job: dict[str, Any]) -> dict[str, Any]:
-    """Run one job: `concurrency` users share `requests`, pairs of path and body, all POST."""
+    """Run one job: `concurrency` users, who pause after each answer, share `requests`: path and body, all POST."""
     head = "".join(f"{name}: {value}\r\n" for name, value in job["headers"].items())
     requests = [
         f"POST {path} HTTP/1.1\r\nHost: bench\r\n{head}Content-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
         for path, body in job["requests"]
     ]
-    loop, run = asyncio.get_running_loop(), _Run(requests)
+    loop, run = asyncio.get_running_loop(), _Run(requests, pause_s=job["pause_s"])
     users: list[_Connection] = []
     for _ in range(min(job["concurrency"], len(requests))):
         _, user = await loop.create_connection(lambda: _Connection(run), "127.0.0.1", job["port"])

@@ -8,6 +8,7 @@ from bench.load.batches import FLOOR, PRODUCT, Meter, Numbers, floor_batch, floo
 from bench.load.driver import Generator
 from bench.load.facts import server_versions
 from bench.load.history import HappyPath, happy_path
+from bench.load.lone import lone, lone_floor
 from bench.load.plan import Plan
 from bench.load.samples import Samples, merged
 from bench.load.system import System, running
@@ -24,6 +25,7 @@ class Measured:
     database: str
     versions: dict[str, str]
     idle_ms_per_s: dict[str, float]
+    alone: Samples = field(default_factory=dict)
     by_concurrency: dict[int, Samples] = field(default_factory=dict)
     path: HappyPath | None = None
 
@@ -38,6 +40,9 @@ async def measure(database: str, plan: Plan, *, say: Callable[[str], None]) -> M
         say(f"{database}: ready")
         result = Measured(database=database, versions=await server_versions(system), idle_ms_per_s=await _idle(system))
         for at in range(plan.rounds):
+            say(f"{database}: requests one at a time, with pauses")
+            result.alone = merged(result.alone, await lone(system, generator, numbers.take(plan.alone)))
+            result.alone = merged(result.alone, await lone_floor(system, generator, count=plan.alone))
             for concurrency in plan.concurrency:
                 count = plan.batch(concurrency)
                 say(f"{database}: concurrency {concurrency}, {count} verifications, round {at + 1} of {plan.rounds}")

@@ -36,6 +36,11 @@ class Plan:
     results: Path
     is_quick: bool
 
+    @property
+    def alone(self) -> int:
+        """Return how many requests are made one at a time, with pauses, in a round."""
+        return min(self.count or 30, 30)
+
     def batch(self, concurrency: int) -> int:
         """Return how many verifications one batch at a concurrency has: seconds of work, not minutes."""
         if self.count is not None:

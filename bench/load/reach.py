@@ -8,7 +8,7 @@ from bench.load.batches import FLOOR, FLOOR_CHECK, PRODUCT
 from bench.load.measuring import Measured
 from bench.load.samples import Samples
 
-LONE, MANY = 1, 100
+MANY = 100
 _JUDGED = "postgresql"
 
 
@@ -54,12 +54,12 @@ def check_ratio(samples: Samples) -> float:
 
 def _of(measured: Measured) -> Iterator[Reach]:
     name = measured.database
-    lone, many = measured.by_concurrency.get(LONE), measured.by_concurrency.get(MANY)
+    many = measured.by_concurrency.get(MANY)
     if many is not None and name == _JUDGED:
         yield Reach(what=f"{name}: start /s at 100", figure=many["start"].per_s, sign="≥", limit=190)
         yield Reach(what=f"{name}: wrong check /s at 100", figure=many["wrong check"].per_s, sign="≥", limit=1000)
-    if lone is not None:
-        start, check = lone["start"].percentile_ms(50), lone["wrong check"].percentile_ms(50)
+    if measured.alone:
+        start, check = measured.alone["lone start"].percentile_ms(50), measured.alone["lone check"].percentile_ms(50)
         yield Reach(what=f"{name}: lone start p50", figure=start, sign="≤", limit=25, unit="ms")
         yield Reach(what=f"{name}: lone check p50", figure=check, sign="≤", limit=5, unit="ms")
     for concurrency, samples in measured.by_concurrency.items():

@@ -44,6 +44,7 @@ ROWS: list[tuple[str, Callable[[Samples], float]]] = [
     *_requests("start", "start"),
     ("sent /s", lambda samples: samples["sent"].per_s),
     ("starts refused: Temporal too busy", lambda samples: samples["refused"].count),
+    ("approved, but workflow not told", lambda samples: samples["left"].count),
     ("attempts per verification", lambda samples: samples["attempt"].count / samples["sent"].count),
     *_requests("wrong check", "wrong check"),
     *_requests("right check", "right check"),
@@ -85,6 +86,8 @@ def _of_database(measured: Measured) -> list[str]:
         lines.append(f"  {what:<40}{cells}")
     if measured.path is not None:
         lines.append(f"  happy path: {measured.path.events} events, {measured.path.actions} billable actions")
+    if measured.alone:
+        lines.append(f"  one at a time, with pauses: {_alone(measured)}")
     idle = ", ".join(f"{part} {used:.1f}" for part, used in sorted(measured.idle_ms_per_s.items()))
     return [*lines, f"  idle, CPU ms per second: {idle}", ""]
 
@@ -102,6 +105,14 @@ def _of_aged(aged: AgedFigures) -> list[str]:
     ]
 
 
+def _alone(measured: Measured) -> str:
+    kinds = (("start", "lone start"), ("bare start", "floor lone start"), ("check", "lone check"))
+    return "; ".join(
+        f"{what} p50 {measured.alone[key].percentile_ms(50):.2f} ms, p99 {measured.alone[key].percentile_ms(99):.2f} ms"
+        for what, key in kinds
+    )
+
+
 def document(
     measured: Sequence[Measured], aged: AgedFigures | None, reached: Sequence[Reach], facts: dict[str, Any]
 ) -> str:
@@ -112,6 +123,7 @@ def document(
             each.database: {
                 "versions": each.versions,
                 "idle_cpu_ms_per_s": each.idle_ms_per_s,
+                "alone_p50_ms": {name: sample.percentile_ms(50) for name, sample in each.alone.items()},
                 "happy_path": each.path and dataclasses.asdict(each.path),
                 "by_concurrency": {
                     str(concurrency): {

@@ -1,6 +1,7 @@
 """Waiting between the steps of a batch, without putting load on what is measured."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,6 +18,8 @@ _LIMIT_S = 150.0
 _LOOK_AGAIN_S = 0.1
 # Between the carrier's answer and the timer that the workflow sets lies one workflow task.
 _SETTLED_S = 0.3
+# Longer than the three seconds after which the API gives up, and than any pause of a busy machine.
+_STUCK_S = 12.0
 
 _attempt = table_of(Attempt)
 _T = TypeVar("_T")
@@ -74,14 +77,21 @@ async def floor_has_touched(system: System, count: int) -> None:
     await asyncio.sleep(_SETTLED_S)
 
 
-async def no_workflow_runs(system: System, kind: str) -> None:
-    """Wait until no workflow of a type is running any more."""
+async def workflows_left(system: System, kind: str) -> int:
+    """Wait until no workflow of a type is running any more, or until nothing changes; return how many still run.
 
-    async def none_runs() -> bool | None:
+    Under overload the API gives up telling a workflow of its end (`tell_ended`): that one runs until its deadline.
+    """
+    seen, since = -1, time.monotonic()
+
+    async def none_runs_or_stuck() -> int | None:
+        nonlocal seen, since
         found = await system.client.count_workflows(f"WorkflowType = '{kind}' AND ExecutionStatus = 'Running'")
-        return None if found.count else True
+        if found.count != seen:
+            seen, since = found.count, time.monotonic()
+        return seen if seen == 0 or time.monotonic() - since > _STUCK_S else None
 
-    await _until(none_runs, what=f"The end of every {kind}", system=system)
+    return await _until(none_runs_or_stuck, what=f"The end of every {kind}", system=system)
 
 
 async def _until(ask: Callable[[], Awaitable[_T | None]], *, what: str, system: System) -> _T:

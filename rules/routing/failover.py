@@ -15,9 +15,15 @@ MAX_ATTEMPTS_PER_SEND = 3
 
 # The person will not get the message on any route.
 _HOPELESS = frozenset({FailureClass.RECIPIENT_PERMANENT, FailureClass.OPTED_OUT})
-# The message may have reached the handset, whatever was heard of it.
-_MAY_HAVE_ARRIVED = frozenset(
-    {AttemptStatus.SUBMITTING, AttemptStatus.ACCEPTED, AttemptStatus.UNKNOWN, AttemptStatus.DELIVERED}
+# The message may have reached the handset, whatever was heard of it, or may yet: a resend can be waiting its turn.
+_MAY_ARRIVE = frozenset(
+    {
+        AttemptStatus.PLANNED,
+        AttemptStatus.SUBMITTING,
+        AttemptStatus.ACCEPTED,
+        AttemptStatus.UNKNOWN,
+        AttemptStatus.DELIVERED,
+    }
 )
 REGION_SILENT_CODE = "region-without-workers"
 
@@ -86,7 +92,7 @@ def after_failure(routes: Sequence[Route], tried: Sequence[Tried], *, cause: Fai
     if best is not None:
         where = "next in" if best.pool_country == last.pool_country else "backup"
         return Choice(route=best, reason=f"{_told(last, cause)}: {where} pool {best.pool_country}")
-    if any(each.status in _MAY_HAVE_ARRIVED for each in tried):
+    if any(each.status in _MAY_ARRIVE for each in tried):
         return Wait(reason="no further route; a message may still have arrived")
     return GiveUp(reason="no_route_left")
 

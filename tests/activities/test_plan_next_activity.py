@@ -125,6 +125,16 @@ async def test_when_a_message_may_have_arrived_the_code_is_waited_for(database: 
     assert step.kind is NextStepKind.WAIT
 
 
+async def test_a_resend_that_waits_its_turn_keeps_the_verification_alive(database: Database) -> None:
+    verification = await tried(database, REFUSED, REFUSED, REFUSED)
+    refused = (await newest(database, verification)).id
+    await a_planned_attempt(database, verification, sequence=3, send=2)
+
+    step = await ask(database, verification, after=refused)
+
+    assert step.kind is NextStepKind.WAIT
+
+
 async def test_a_number_that_nobody_has_is_the_end_at_once(database: Database) -> None:
     nobody = Answer(status=SubmissionStatus.REJECTED, failure_class=FailureClass.RECIPIENT_PERMANENT)
 

@@ -133,17 +133,6 @@ async def test_100_right_codes_at_once_are_all_approved_with_one_end(api: Api) -
     assert len({each.json()["verification"]["finished_at"] for each in answers}) == 1
 
 
-async def test_checks_go_on_while_temporal_is_away(api: Api) -> None:
-    api.server.workflows.is_away = False
-    verification, row = await started(api)
-    api.server.workflows.is_away = True
-
-    answer = await api.check(verification, code_of(row))
-
-    api.server.workflows.is_away = False
-    assert answer.json()["status"] == "approved"
-
-
 async def test_the_workflow_is_told_how_it_ended(api: Api) -> None:
     verification, row = await started(api)
 

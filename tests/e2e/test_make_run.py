@@ -20,6 +20,7 @@ import pytest
 
 from cli.ports import ensure_free
 from tests.e2e.tree import (
+    PATIENCE_S,
     ROOT,
     Tree,
     check,
@@ -59,6 +60,10 @@ def attempts(client: httpx2.Client, verification: str) -> list[dict[str, Any]]:
 
 def told(attempts: list[dict[str, Any]]) -> list[tuple[str, str, str]]:
     return [(each["carrier"], each["pool_country"], each["status"]) for each in attempts]
+
+
+def is_submitting(client: httpx2.Client, verification: str) -> bool:
+    return any(each["status"] == "submitting" for each in attempts(client, verification))
 
 
 def test_it_demonstrates_a_refusal_a_fail_over_and_an_approval(tree: Tree) -> None:
@@ -151,9 +156,9 @@ def test_a_carrier_that_hangs_is_unknown_and_the_next_one_delivers(client: httpx
     assert told(outcome["verification"]["attempts"])[1][:2] == ("bravo", "GB")
 
 
-@pytest.mark.parametrize("taken", ["COUNTERSIGN_PORT", "COUNTERSIGN_TEMPORAL_PORT", "COUNTERSIGN_TEMPORAL_UI_PORT"])
-def test_a_port_that_is_taken_is_a_sentence_and_exit_code_1(tree: Tree, tmp_path: Path, taken: str) -> None:
-    other = Tree(home=tmp_path / "other")
+def test_a_port_that_is_taken_is_a_sentence_and_exit_code_1(tree: Tree, tmp_path: Path) -> None:
+    """The last of the ports that is looked at: nothing may have been started before."""
+    other, taken = Tree(home=tmp_path / "other"), "COUNTERSIGN_TEMPORAL_UI_PORT"
     other.ports[taken] = tree.ports[taken]
 
     done = subprocess.run(
@@ -164,6 +169,7 @@ def test_a_port_that_is_taken_is_a_sentence_and_exit_code_1(tree: Tree, tmp_path
     [sentence] = done.stderr.splitlines()
     assert f"Port {tree.ports[taken]}" in sentence
     assert f"{taken}={tree.ports[taken] + 1} make run" in sentence
+    assert not (other.home / "logs").exists()
 
 
 def test_a_state_directory_in_use_is_a_sentence_and_exit_code_1(tree: Tree) -> None:
@@ -217,6 +223,7 @@ async def test_ctrl_c_stops_everything_and_another_start_goes_on_with_what_was_p
     with tree.client() as client:
         waiting, under_way = start(client, "+447700900704"), start(client, ALPHA_HANGS_TOO)
         code = code_for(client, "+447700900704")
+        eventually(lambda: is_submitting(client, under_way["id"]), within_s=PATIENCE_S, what="a submission")
     assert tree.process is not None
     family = psutil.Process(tree.process.pid).children(recursive=True)
     pids, key = tree.pids, tree.run["api_key"]

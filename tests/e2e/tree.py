@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 CODE = re.compile(r"\b[0-9]{6,8}\b")
 # It is there in six seconds; on a machine that does much else, later.
 READY_S = 60.0
+# For what takes seconds at most; on such a machine, longer.
+PATIENCE_S = 60.0
 # A worker's drain may last eight seconds, the API's too.
 STOP_S = 40.0
 _PORTS = ("COUNTERSIGN_PORT", "COUNTERSIGN_TEMPORAL_PORT", "COUNTERSIGN_TEMPORAL_UI_PORT")
@@ -171,7 +173,7 @@ def start(client: httpx2.Client, to: str, **more: Any) -> dict[str, Any]:
     return started
 
 
-def code_for(client: httpx2.Client, to: str, *, within_s: float = 30.0) -> str:
+def code_for(client: httpx2.Client, to: str, *, within_s: float = PATIENCE_S) -> str:
     """Read the newest code that a handset was sent."""
 
     def newest() -> str | None:
@@ -191,7 +193,7 @@ def check(client: httpx2.Client, verification: str, code: str) -> dict[str, Any]
     return outcome
 
 
-async def completed(temporal: Client, verification: str, *, within_s: float = 30.0) -> None:
+async def completed(temporal: Client, verification: str, *, within_s: float = PATIENCE_S) -> None:
     """Wait until a verification's workflow has ended well."""
     handle, limit = temporal.get_workflow_handle(f"verification/{verification}"), time.monotonic() + within_s
     while (await handle.describe()).status is not WorkflowExecutionStatus.COMPLETED:

@@ -11,6 +11,7 @@ from store.guards import read_guard
 from store.verifications import conclude, due_verifications, read_verification, take_counter
 from tests.building import a_caller, a_verification, number_key, pass_time
 
+ENDED_BY_US, ENDED_BY_ACCOUNT = VerificationStatus.FAILED, VerificationStatus.CANCELED
 ENDS = [each for each in VerificationStatus if each is not VerificationStatus.PENDING]
 
 
@@ -82,6 +83,19 @@ async def test_what_is_not_due_does_not_expire(database: Database) -> None:
     assert early is None
     assert due is not None
     assert due.status is VerificationStatus.EXPIRED
+
+
+async def test_what_was_told_as_expired_is_nothing_else_later_and_ended_at_its_deadline(database: Database) -> None:
+    caller = await a_caller(database)
+    verification = await a_verification(database, caller, ttl_s=30)
+    await pass_time(database, caller, seconds=90)
+
+    too_late = [await end(database, verification, each) for each in (ENDED_BY_US, ENDED_BY_ACCOUNT)]
+    expired = await end(database, verification, VerificationStatus.EXPIRED, only_when_due=True)
+
+    assert too_late == [None, None]
+    assert expired is not None
+    assert expired.finished_at == expired.expires_at
 
 
 async def test_upkeep_finds_what_nobody_concluded(database: Database) -> None:

@@ -4,12 +4,12 @@ import base64
 import re
 
 from sqlalchemy import select
+from sqlmodel import SQLModel
 
 from domain.facts import Caller
 from services.idempotency import Repeatable
 from services.sends import StartRequest
 from services.verifications import Done
-from sqlmodel import SQLModel
 from store.engine import Database
 from tests.building import a_key, code_of, pass_time, use_cases, wrong_codes
 

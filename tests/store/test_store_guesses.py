@@ -113,7 +113,7 @@ async def test_100_right_codes_at_once_by_several_processes_are_all_approved_by_
     assert (facts.status, facts.checks) == (VerificationStatus.APPROVED, 1)
 
 
-async def test_a_right_code_beside_wrong_ones_is_never_refused_while_there_are_checks_left(database: Database) -> None:
+async def test_a_right_code_beside_a_wrong_one_is_never_refused_with_two_checks_left(database: Database) -> None:
     caller = await a_caller(database)
     checks = use_cases(database).checks
     right = []

@@ -90,7 +90,7 @@ class Running:
         await self.handle.signal(VerificationWorkflow.resend_asked, attempt)
 
     async def ended(self, status: VerificationStatus = VerificationStatus.APPROVED) -> None:
-        await self.handle.signal(VerificationWorkflow.ended, VerificationEnded(status=status))
+        await self.handle.signal(VerificationWorkflow.ended, VerificationEnded(status=status, reason="as_told"))
 
     async def details(self) -> str:
         """Return what the Temporal UI shows as the present state."""
