@@ -44,7 +44,7 @@ from workflows.verification import VerificationWorkflow
 REGIONS = ("eu", "na", "apac")
 # What a drain waits for: a carrier's three seconds and the database work around it.
 _DRAIN = timedelta(seconds=8)
-_TRY_AGAIN_S = 1.0
+_TRY_AGAIN_S = 0.2
 # A worker that died is still asked first for what it had in memory; how long, is what its verifications lose by it.
 _ASK_THE_SAME_WORKER = timedelta(seconds=2)
 _log = structlog.get_logger()

@@ -49,6 +49,8 @@ class InUseError(RuntimeError):
 
 def main() -> None:
     """Run until Ctrl-C; a failure that can be expected is a sentence and exit code 1."""
+    # Databases, keys and logs are for the user who runs this, and for nobody else on the machine.
+    os.umask(0o077)
     try:
         settings, own = Settings(), LaunchSettings()
         home = settings.home.resolve()
@@ -111,11 +113,12 @@ async def _start(launch: Launch, processes: Processes, client: Client) -> str:
         await processes.add(launch.temporal())
     await processes.add(launch.sandbox())
     api_key = await _prepare_database(launch)
-    await until(lambda: temporal_answers(client), what="Temporal", within_s=_READY_S)
-    if launch.own.temporal_address is not None:
-        await ensure_search_attributes(client, [each.name for each in ALL])
+    # Both start while Temporal is away, so nobody waits for it here.
     await processes.add(launch.api_server())
     await processes.add(launch.worker())
+    if launch.own.temporal_address is not None:
+        await until(lambda: temporal_answers(client), what="Temporal", within_s=_READY_S)
+        await ensure_search_attributes(client, [each.name for each in ALL])
     return api_key
 
 

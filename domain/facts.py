@@ -93,6 +93,11 @@ class VerificationFacts:
         """Return the status as callers are told it: one whose time is over is expired."""
         return VerificationStatus.EXPIRED if self.is_overdue else self.status
 
+    @property
+    def ended_at(self) -> datetime | None:
+        """Return when it ended, as callers are told it: one that expired did so at its deadline, whoever noted it when."""
+        return self.expires_at if self.status_now is VerificationStatus.EXPIRED else self.finished_at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendFacts:

@@ -34,7 +34,7 @@ class Presenter:
 
 def finished(facts: VerificationFacts) -> VerificationFinishedError:
     """Return the refusal that says how and when a verification ended."""
-    at = facts.finished_at or facts.expires_at
+    at = facts.ended_at or facts.read_at
     return VerificationFinishedError(
         f"The verification is {facts.status_now}; start a new one.",
         fields={

@@ -61,8 +61,8 @@ _CONCLUDE = (
     .values(status=bindparam("end"), reason=bindparam("because"), finished_at=now())
     .returning(*FACTS)
 )
-# From its deadline on a verification is told as expired at that moment, whoever concludes it later; so it is nothing else.
-_CONCLUDE_WHEN_DUE = _CONCLUDE.where(_verification.c.expires_at <= now()).values(finished_at=_verification.c.expires_at)
+_CONCLUDE_WHEN_DUE = _CONCLUDE.where(_verification.c.expires_at <= now())
+# From its deadline on a verification is told as expired, whoever concludes it later; so it must not become anything else.
 _CONCLUDE_IN_TIME = _CONCLUDE.where(_verification.c.expires_at > now())
 # A guess was counted in time, so what follows from it is not judged by the clock again.
 _ONLY_IN_TIME = frozenset({VerificationStatus.CANCELED, VerificationStatus.FAILED})

@@ -171,7 +171,7 @@ class VerificationOut(BaseModel):
             reference=facts.reference,
             created_at=facts.created_at,
             expires_at=facts.expires_at,
-            finished_at=facts.expires_at if facts.is_overdue else facts.finished_at,
+            finished_at=facts.ended_at,
             checks_left=view.checks_left,
             sends_left=view.sends_left,
             next_send_at=view.next_send_at,

@@ -85,7 +85,7 @@ async def test_what_is_not_due_does_not_expire(database: Database) -> None:
     assert due.status is VerificationStatus.EXPIRED
 
 
-async def test_what_was_told_as_expired_is_nothing_else_later_and_ended_at_its_deadline(database: Database) -> None:
+async def test_what_was_told_as_expired_becomes_nothing_else_and_ended_at_its_deadline(database: Database) -> None:
     caller = await a_caller(database)
     verification = await a_verification(database, caller, ttl_s=30)
     await pass_time(database, caller, seconds=90)
@@ -95,7 +95,7 @@ async def test_what_was_told_as_expired_is_nothing_else_later_and_ended_at_its_d
 
     assert too_late == [None, None]
     assert expired is not None
-    assert expired.finished_at == expired.expires_at
+    assert expired.ended_at == expired.expires_at
 
 
 async def test_upkeep_finds_what_nobody_concluded(database: Database) -> None:
