@@ -38,8 +38,8 @@ class PlanningActivities:
                 return _send(announced(follower), follower.reason)
             code = REGION_SILENT_CODE if request.cause is FailOverCause.REGION_SILENT else "abandoned"
             await settle_unsent(connection, request.attempt_id, code=code)
-            attempts = await attempts_of(connection, request.verification_id)
-            return await self._decide(connection, verification, _with_last(attempts, request.attempt_id), request.cause)
+            attempts = _with_last(await attempts_of(connection, request.verification_id), request.attempt_id)
+            return await self._decide(connection, verification, attempts, _cause(request.cause, attempts[-1]))
 
     async def _decide(
         self,
@@ -67,6 +67,12 @@ class PlanningActivities:
 def _with_last(attempts: list[AttemptFacts], attempt_id: UUID) -> list[AttemptFacts]:
     """Return the attempts with the one that did not do at the end; a resend may have been planned after it."""
     return sorted(attempts, key=lambda each: each.id == attempt_id)
+
+
+def _cause(seen: FailOverCause, attempt: AttemptFacts) -> FailOverCause:
+    """Return the cause as the database knows it: an attempt that was begun had a worker, whatever became of it."""
+    was_begun = attempt.submitting_at is not None
+    return FailOverCause.SUBMISSION if was_begun and seen is FailOverCause.REGION_SILENT else seen
 
 
 def _send(attempt: PlannedAttempt, reason: str) -> NextStep:

@@ -106,9 +106,27 @@ def _name(part: str | int) -> str:
     return str(part) if isinstance(part, int) or _FIELD.fullmatch(part) else "(a name)"
 
 
+# What is accepted, in words, where Pydantic would show a regular expression or a type of its own.
+_ACCEPTED = {
+    "code": "4 to 10 digits, 0 to 9, and nothing else",
+    "to": "a number in E.164, like +447700900123; in a URL write its plus as %2B",
+    "brand": "letters, digits, spaces and . & ' _ + - ; it begins with a letter or a digit",
+    "locale": "a language tag, like en or pt-BR",
+    "country": "two capital letters, like GB",
+    "reference": "printable characters",
+    "created_after": "a moment with a time zone, like 2026-11-22T12:00:00Z; in a URL write a plus as %2B",
+}
+_IN_WORDS = frozenset({"string_pattern_mismatch", "datetime_from_date_parsing", "datetime_parsing", "timezone_aware"})
+_NO_OBJECT = frozenset({"model_attributes_type", "dict_type", "model_type"})
+
+
 def _message(found: Any) -> str:
     if found["type"] == "extra_forbidden":
         return "is not a field of this request"
+    if found["type"] in _NO_OBJECT:
+        return "send a JSON object, with Content-Type: application/json"
+    if found["type"] in _IN_WORDS and found["loc"][-1] in _ACCEPTED:
+        return _ACCEPTED[found["loc"][-1]]
     text: str = found["msg"]
     return text.removeprefix("Value error, ")
 

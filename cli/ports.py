@@ -15,8 +15,7 @@ def ensure_free(port: int, *, purpose: str, setting: str) -> None:
             probe.bind(("127.0.0.1", port))
         except OSError:
             raise PortTakenError(
-                f"Port {port} ({purpose}) is taken by another program. Stop it, or choose another port: "
-                f"{setting}={port + 1} make run"
+                f"Port {port} ({purpose}) is taken by another program. Stop it, or set {setting} to a free port."
             ) from None
 
 

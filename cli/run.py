@@ -28,6 +28,7 @@ from runtime.temporal import connect, ensure_search_attributes
 from security.keyring import BadKeyError
 from services.accounts import Accounts
 from store.engine import Database
+from store.key_check import WrongKeyError, ensure_same_key
 from store.migrate import migrate
 from workflows.attributes import ALL
 
@@ -37,9 +38,9 @@ _EXPECTED = (
     PortTakenError,
     ProcessesFailedError,
     NotReadyError,
-    DatabaseUnavailableError,
     DemoFailedError,
     BadKeyError,
+    WrongKeyError,
 )
 
 
@@ -65,8 +66,12 @@ def main() -> None:
             asyncio.run(_until_stopped(launch))
     except ValidationError as error:
         sys.exit(told(error))
+    except DatabaseUnavailableError as error:
+        sys.exit(f"The database cannot be used: {error.__cause__ or error}")
     except (*_EXPECTED, InUseError) as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"The state directory cannot be used ({error.strerror}: {error.filename}); set COUNTERSIGN_HOME.")
 
 
 async def _until_stopped(launch: Launch) -> None:
@@ -97,8 +102,10 @@ async def _run(launch: Launch) -> None:
         await processes.until_one_fails()
     finally:
         told.remove()
-        _say("Stopping …")
-        await processes.stop()
+        if processes.pids():
+            _say("Stopping …")
+            await processes.stop()
+            _say("Stopped.")
 
 
 async def _start(launch: Launch, processes: Processes, client: Client) -> str:
@@ -127,7 +134,9 @@ async def _prepare_database(launch: Launch) -> str:
     database = Database(launch.settings.database)
     try:
         await migrate(database)
-        accounts = Accounts(database=database, keys=key_ring_of(launch.settings))
+        keys = key_ring_of(launch.settings)
+        await ensure_same_key(database, keys)
+        accounts = Accounts(database=database, keys=keys)
         file = launch.home / "demo.key"
         known = file.read_text(encoding="ascii").strip() if file.exists() else None
         key = await accounts.demo_key(account=_ACCOUNT, key=known, requests_per_s=launch.own.demo_api_rate)
@@ -168,7 +177,8 @@ class _RunFile:
 
 def _welcome(launch: Launch, api_key: str) -> str:
     auth = f"-H 'Authorization: Bearer {api_key}'"
-    number = "+447700900123"
+    json_now = "-H 'Content-Type: application/json' -H 'Prefer: wait=5'"
+    number = "+447700900142"
     return f"""
 Countersign is ready.
   API            {launch.api}
@@ -177,7 +187,7 @@ Countersign is ready.
   Demo key       {api_key}
 
 Try it:
-  curl -s {auth} {launch.api}/v1/verifications -d '{{"to": "{number}"}}' -H 'Content-Type: application/json'
+  curl -s {auth} {launch.api}/v1/verifications {json_now} -d '{{"to": "{number}"}}'
   curl -s {auth} '{launch.api}/v1/sandbox/messages?to=%2B{number[1:]}'
   curl -s {auth} {launch.api}/v1/verifications
 

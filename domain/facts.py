@@ -95,7 +95,7 @@ class VerificationFacts:
 
     @property
     def ended_at(self) -> datetime | None:
-        """Return when it ended, as callers are told it: one that expired did so at its deadline, whoever noted it when."""
+        """Return when it ended, as callers are told it: one that expired did so at its deadline, noted then or later."""
         return self.expires_at if self.status_now is VerificationStatus.EXPIRED else self.finished_at
 
 

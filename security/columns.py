@@ -41,21 +41,30 @@ class ColumnCipher:
             UndecryptableError: it was not made for this row with this key.
 
         """
+        version, kid, nonce, sealed = _parts(stored)
+        if (version, kid) != ("v1", self._kid):
+            raise UndecryptableError(f"made with key {kid} in form {version}; this instance has key {self._kid}")
         try:
-            version, kid, nonce, sealed = stored.split(".")
-            if (version, kid) != ("v1", self._kid):
-                raise UndecryptableError(f"made with key {kid} in form {version}; this instance has key {self._kid}")
-            opened = self._aead.decrypt(_unb64(nonce), _unb64(sealed), self._bound_to(account_id, row))
-        except InvalidTag:
+            opened = self._aead.decrypt(nonce, sealed, self._bound_to(account_id, row))
+        except (InvalidTag, ValueError):
             raise UndecryptableError("the value does not belong to this row, or was changed") from None
-        except UndecryptableError:
-            raise
-        except ValueError:
-            raise UndecryptableError("the value was not made by this cipher") from None
         return opened.decode()
 
     def _bound_to(self, account_id: UUID, row: UUID) -> bytes:
         return f"{account_id.hex}|{self._where}|{row.hex}".encode()
+
+
+def _parts(stored: str) -> tuple[str, str, bytes, bytes]:
+    try:
+        version, kid, nonce, sealed = stored.split(".")
+        return version, kid, _unb64(nonce), _unb64(sealed)
+    except ValueError:
+        raise UndecryptableError("the value was not made by this cipher") from None
+
+
+def key_id_of(stored: str) -> str:
+    """Return which key a stored value was encrypted with."""
+    return stored.split(".")[1]
 
 
 def _b64(data: bytes) -> str:

@@ -93,7 +93,9 @@ class Idempotency:
             return StoredAnswer(first.answer_status, first.answer)
         if first is not None and first.age_s > _ABANDONED_AFTER_S:
             return first.verification_id
-        raise IdempotencyInFlightError("The first request with this key is not answered yet.", retry_after_s=1)
+        raise IdempotencyInFlightError(
+            "The first request with this key is not answered yet; send this one again in a second.", retry_after_s=1
+        )
 
 
 def _key(caller: Caller, request: Repeatable) -> RequestKey:

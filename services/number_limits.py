@@ -19,14 +19,14 @@ async def why_no_send(connection: AsyncConnection, number: NumberKey) -> DomainE
         return TooSoonError("Another message to this number is being counted; try again.", retry_after_s=1)
     if guard.locked_until is not None and guard.locked_until > guard.read_at:
         return NumberLockedError(
-            "Too many wrong codes in a row were tried for this number; it is locked until the time given.",
+            "Too many wrong codes in a row were tried for this number; it is locked until `locked_until`.",
             retry_after_s=(guard.locked_until - guard.read_at).total_seconds(),
             fields={"locked_until": moment(guard.locked_until)},
         )
     advice = advise(guard.sends.recent_sends, next_send_at=guard.sends.next_send_at, now=guard.read_at)
     refusal = TooSoonError if advice.sends_left else NumberLimitError
     return refusal(
-        "Another message to this number may be sent from the time given on.",
+        "Another message to this number may be sent from `next_send_at` on.",
         retry_after_s=(advice.next_send_at - guard.read_at).total_seconds(),
         fields={"next_send_at": moment(advice.next_send_at), "sends_left": advice.sends_left},
     )

@@ -36,7 +36,7 @@ def finished(facts: VerificationFacts) -> VerificationFinishedError:
     """Return the refusal that says how and when a verification ended."""
     at = facts.ended_at or facts.read_at
     return VerificationFinishedError(
-        f"The verification is {facts.status_now}; start a new one.",
+        f"The verification has ended: {facts.status_now}. To verify the number again, start a new one.",
         fields={
             "verification_status": facts.status_now.value,
             "reason": facts.reason or "deadline_passed",

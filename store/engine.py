@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from typing import Any
 
 from sqlalchemy import event, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -20,8 +20,9 @@ from domain.errors import DatabaseUnavailableError
 _SQLITE_BUSY_MS = 10_000
 _POOL_WAIT_S = 10.0
 _CONNECT_S = 3.0
-# PostgreSQL's classes of errors that say nothing against the statement: roll-back forced, resources, operator, system.
-_PASSING = ("40", "53", "57", "58")
+# PostgreSQL's classes of errors that say nothing against the statement: log-in, no such database, roll-back forced,
+# resources, operator, system.
+_PASSING = ("28", "3D", "40", "53", "57", "58")
 # Marks a SQLite connection on which each statement is its own transaction, so that none is opened for it.
 _SINGLE = {"single_statement": True}
 
@@ -78,6 +79,18 @@ class Database:
             async with self._single.connect() as connection:
                 yield connection
 
+    @asynccontextmanager
+    async def connecting(self) -> AsyncIterator[AsyncConnection]:
+        """Open a bare connection, for migrations.
+
+        Raises:
+            DatabaseUnavailableError: the database cannot be reached.
+
+        """
+        with _one_word_for_away():
+            async with self._engine.connect() as connection:
+                yield connection
+
     async def ping(self) -> None:
         """Ask the database for a word, or raise `DatabaseUnavailableError`."""
         async with self.reading() as connection:
@@ -106,7 +119,8 @@ class _one_word_for_away:  # noqa: N801 - a context manager, read as a phrase
 def _is_passing(error: DBAPIError) -> bool:
     """Say whether the same statement may work in a moment: the server is going, coming or full, or made us yield."""
     state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or state.startswith(_PASSING)
+    # A bare DatabaseError is what SQLite says of a file that is no database.
+    return error.connection_invalidated or state.startswith(_PASSING) or type(error) is DatabaseError
 
 
 def _postgresql_engine(url: str, *, pool_size: int) -> AsyncEngine:

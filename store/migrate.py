@@ -24,8 +24,13 @@ def head() -> str:
 
 
 async def migrate(database: Database) -> None:
-    """Bring a database to the newest schema; one that has it is left as it is."""
-    async with database.engine.connect() as connection:
+    """Bring a database to the newest schema; one that has it is left as it is.
+
+    Raises:
+        DatabaseUnavailableError: the database cannot be reached, or is none.
+
+    """
+    async with database.connecting() as connection:
         await connection.run_sync(_upgrade)
         await connection.commit()
 

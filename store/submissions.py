@@ -5,7 +5,7 @@ Each step is one conditional statement, so that of any number of workers one win
 
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, delete, func, literal, or_, select, update
+from sqlalchemy import String, and_, bindparam, case, delete, func, literal, literal_column, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.statuses import AttemptStatus, FailureClass, ReceiptStatus, SubmissionStatus, VerificationStatus
@@ -55,6 +55,7 @@ _ANSWER = (
         answered_at=now(),
     )
 )
+_ABANDONED = literal_column("'abandoned'", String)
 _SETTLE_UNSENT = (
     update(_attempt)
     .where(
@@ -70,7 +71,9 @@ _SETTLE_UNSENT = (
             (_attempt.c.status == fixed(AttemptStatus.PLANNED), fixed(FailureClass.ROUTE_TEMPORARY)),
             else_=fixed(FailureClass.UNKNOWN),
         ),
-        carrier_code=bindparam("their_code"),
+        carrier_code=case(
+            (_attempt.c.status == fixed(AttemptStatus.PLANNED), bindparam("their_code")), else_=_ABANDONED
+        ),
         answered_at=now(),
     )
 )
@@ -137,7 +140,7 @@ async def record_answer(
 
 
 async def settle_unsent(connection: AsyncConnection, attempt_id: UUID, *, code: str) -> None:
-    """Settle an attempt that nobody will finish: not begun is rejected, begun is unknown. Otherwise change nothing."""
+    """Settle an attempt that nobody will finish: not begun is rejected with a code, begun is `abandoned`, unknown."""
     await connection.execute(_SETTLE_UNSENT, {"of_attempt": attempt_id, "their_code": code})
 
 

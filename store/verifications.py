@@ -62,7 +62,7 @@ _CONCLUDE = (
     .returning(*FACTS)
 )
 _CONCLUDE_WHEN_DUE = _CONCLUDE.where(_verification.c.expires_at <= now())
-# From its deadline on a verification is told as expired, whoever concludes it later; so it must not become anything else.
+# From its deadline on a verification is told as expired, whoever concludes it later; so it becomes nothing else.
 _CONCLUDE_IN_TIME = _CONCLUDE.where(_verification.c.expires_at > now())
 # A guess was counted in time, so what follows from it is not judged by the clock again.
 _ONLY_IN_TIME = frozenset({VerificationStatus.CANCELED, VerificationStatus.FAILED})

@@ -279,9 +279,9 @@ async def pass_time(database: Database, caller: Caller, *, seconds: float) -> No
 
 
 def _earlier(row: dict[str, Any], seconds: float) -> dict[str, Any]:
-    moved = {name: value - timedelta(seconds=seconds) for name, value in row.items() if isinstance(value, datetime)}
-    if row.get("recent_sends"):
-        marks = row["recent_sends"]
+    moments = {name: value for name, value in row.items() if isinstance(value, datetime)}
+    moved: dict[str, Any] = {name: value - timedelta(seconds=seconds) for name, value in moments.items()}
+    if marks := row.get("recent_sends"):
         parts = (int(marks[at : at + MARK_WIDTH]) for at in range(0, len(marks), MARK_WIDTH))
         moved["recent_sends"] = "".join(f"{mark - round(seconds * 1000):0{MARK_WIDTH}d}" for mark in parts)
     return moved

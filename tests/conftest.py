@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import settings
 
 from bench.postgres import Cluster
 from store.engine import Database
@@ -12,6 +13,10 @@ from tests.databases import fresh_database, postgres_cluster
 from tests.store.crowd import crowd
 
 __all__ = ["crowd", "postgres_cluster"]
+
+# The same examples each time: a red build is about the change. Others are tried with --hypothesis-profile=default.
+settings.register_profile("same", derandomize=True, deadline=None, database=None)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])

@@ -20,7 +20,9 @@ MAX_WAIT_S = 10
 
 IdempotencyKey = Annotated[
     str | None,
-    Header(alias="Idempotency-Key", description="1 to 255 printable characters; kept for 24 hours."),
+    Header(
+        alias="Idempotency-Key", description="1 to 255 printable ASCII characters without spaces; kept for 24 hours."
+    ),
 ]
 Prefer = Annotated[
     str | None,

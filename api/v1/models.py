@@ -90,7 +90,7 @@ class NewCheck(StrictBody):
 
 
 class AttemptOut(BaseModel):
-    """One message on one route. `sequence` counts from 0; `send` counts the messages that were asked for, from 1."""
+    """One message on one route. `number` counts attempts, `send` the messages that were asked for, both from 1."""
 
     id: str
     number: int = Field(description="1 for the first attempt.")

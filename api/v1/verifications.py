@@ -41,7 +41,8 @@ async def start_verification(
 ) -> Response:
     """Start verifying a number. The first message leaves after this returns.
 
-    While a verification of the number is pending, this is a resend of it: 200 with the same id, or 429 `too-soon`.
+    While a verification of the number is pending, this is a resend of it, and what else the body says is not looked
+    at: 200 with the same id, or 429 `too-soon`.
     """
     again = repeatable(idempotency_key, what="start", body=body)
     outcome = await parts.verifications.start(caller, body.to_request(), repeatable=again)

@@ -1,4 +1,4 @@
-"""A guess is counted before it is compared: exactly as many as are allowed, whoever guesses and however many at once."""
+"""A guess is counted before it is compared: exactly as many as are allowed, however many guess at once."""
 
 import asyncio
 from collections import Counter

@@ -47,7 +47,8 @@ def config(connection: Connection | None = None) -> Config:
 def differences(connection: Connection) -> list[Any]:
     """Return what Alembic would change to make the database as the models say."""
     context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-    return compare_metadata(context, SQLModel.metadata)
+    found: list[Any] = compare_metadata(context, SQLModel.metadata)
+    return found
 
 
 def constraints(connection: Connection) -> dict[str, Any]:
@@ -100,16 +101,20 @@ async def test_checks_and_conditional_indexes_are_what_the_models_say(empty_url:
 
 async def test_every_step_goes_back_and_forth(empty_url: str) -> None:
     database = Database(empty_url)
-    seen = []
+
     async with database.engine.connect() as connection:
-        for step, revision in ((command.upgrade, "head"), (command.downgrade, "base"), (command.upgrade, "head")):
-            await connection.run_sync(lambda sync, to=(step, revision): to[0](config(sync), to[1]))
-            await connection.commit()
-            seen.append(await connection.run_sync(lambda sync: set(inspect(sync).get_table_names())))
+        seen = [await connection.run_sync(migrated_to, revision) for revision in ("head", "base", "head")]
     await database.close()
 
     assert seen[0] == seen[2] == {*SQLModel.metadata.tables, "alembic_version"}
     assert seen[1] == {"alembic_version"}
+
+
+def migrated_to(connection: Connection, revision: str) -> set[str]:
+    """Go up or down to a revision; return the tables there are then."""
+    (command.downgrade if revision == "base" else command.upgrade)(config(connection), revision)
+    connection.commit()
+    return set(inspect(connection).get_table_names())
 
 
 async def test_migrating_twice_changes_nothing(empty_url: str) -> None:

@@ -1,0 +1,27 @@
+"""Whether the database was written with the master key that is there: another one must not go unnoticed."""
+
+from sqlalchemy import select
+
+from security.columns import key_id_of
+from security.keyring import KeyRing
+from store.engine import Database
+from store.tables import Verification, table_of
+
+_verification = table_of(Verification)
+_NEWEST = select(_verification.c.number_sealed).order_by(_verification.c.id.desc()).limit(1)
+
+
+class WrongKeyError(RuntimeError):
+    """The master key is not the one that this database was written with."""
+
+
+async def ensure_same_key(database: Database, keys: KeyRing) -> None:
+    """Raise `WrongKeyError` when the newest number was encrypted with another master key."""
+    async with database.reading() as connection:
+        sealed = (await connection.execute(_NEWEST)).scalar()
+    if sealed is not None and key_id_of(sealed) != keys.kid:
+        raise WrongKeyError(
+            f"The database was written with master key {key_id_of(sealed)}, and the one here is {keys.kid}. Bring the "
+            "right one back (COUNTERSIGN_MASTER_KEY, or master.key in the state directory): without it the numbers in "
+            "the database cannot be read, and no API key works."
+        )
