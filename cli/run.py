@@ -27,8 +27,8 @@ from runtime.setup import key_ring_of
 from runtime.temporal import connect, ensure_search_attributes
 from security.keyring import BadKeyError
 from services.accounts import Accounts
+from services.key_check import WrongKeyError, ensure_same_key
 from store.engine import Database
-from store.key_check import WrongKeyError, ensure_same_key
 from store.migrate import migrate
 from workflows.attributes import ALL
 

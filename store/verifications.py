@@ -152,6 +152,12 @@ async def verifications_of_number(
     return [verification_facts(row) for row in rows]
 
 
+async def newest_sealed_number(connection: AsyncConnection) -> str | None:
+    """Return the encrypted number of the newest verification, which names the key it was encrypted with."""
+    query = select(_verification.c.number_sealed).order_by(_verification.c.id.desc()).limit(1)
+    return (await connection.execute(query)).scalar()
+
+
 async def take_counter(connection: AsyncConnection, verification_id: UUID) -> int | None:
     """Return the next attempt's counter; None once the verification is finished or its time is over."""
     made = (await connection.execute(_NEXT_COUNTER, {"of_id": verification_id})).scalar_one_or_none()

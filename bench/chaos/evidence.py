@@ -1,8 +1,12 @@
 """What the checker looks at: the API log, every row of the database, the carriers' ledger; read at one moment."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 
@@ -13,10 +17,12 @@ from domain.ids import attempt_id, verification_id
 from domain.sandbox import LedgerEntry
 from runtime.setup import number_cipher
 from security.codes import code_for
+from security.keyring import KeyRing
 from store.attempts import LIVE
 from store.tables import Attempt, Verification, table_of
 from store.times import now
 
+_COPIED = ("status", "reference", "created_at", "expires_at", "finished_at", "checks", "max_checks")
 _verification, _attempt = table_of(Verification), table_of(Attempt)
 
 
@@ -79,53 +85,59 @@ class Evidence:
 async def gather_evidence(site: Installation) -> Evidence:
     """Read everything. The log first, so that what it acknowledges must be in what is read after it."""
     exchanges = list(site.log.exchanges)
-    cipher = number_cipher(site.keys)
     async with site.database.reading() as connection:
         verifications = (await connection.execute(select(_verification))).all()
         attempts = (await connection.execute(select(_attempt).order_by(_attempt.c.sequence))).all()
         read_at = (await connection.execute(select(now()))).scalar_one()
-    numbers = {v.id: cipher.decrypt(v.number_sealed, account_id=v.account_id, row=v.id) for v in verifications}
-    live = {status.value for status in LIVE}
-    codes: dict[object, set[str]] = {v.id: set() for v in verifications}
-    lengths = {v.id: v.code_length for v in verifications}
-    for a in attempts:
-        if a.status in live and a.verification_id in codes:
-            made = code_for(
-                site.keys.codes,
-                verification_id=a.verification_id,
-                counter=a.sequence,
-                length=lengths[a.verification_id],
+    codes: defaultdict[UUID, set[str]] = defaultdict(set)
+    lengths = {each.id: each.code_length for each in verifications}
+    for each in attempts:
+        if each.status in LIVE and each.verification_id in lengths:
+            codes[each.verification_id].add(
+                _code(site.keys, each.verification_id, each.sequence, lengths[each.verification_id])
             )
-            codes[a.verification_id].add(made)
+    rows = [_verification_row(site, each, codes[each.id]) for each in verifications]
+    numbers = {row.id: row.number for row in rows}
     return Evidence(
         read_at=read_at,
-        verifications={
-            verification_id(v.id): VerificationRow(
-                id=verification_id(v.id),
-                number=numbers[v.id],
-                codes=frozenset(codes[v.id]),
-                **{name: getattr(v, name) for name in _COPIED},
-            )
-            for v in verifications
-        },
-        attempts={
-            attempt_id(a.id): AttemptRow(
-                id=attempt_id(a.id),
-                verification=verification_id(a.verification_id),
-                number=numbers.get(a.verification_id, ""),
-                carrier=a.carrier,
-                status=a.status,
-                carrier_code=a.carrier_code,
-                follows=None if a.follows is None else attempt_id(a.follows),
-                is_begun=a.submitting_at is not None,
-                is_proved=a.proved_at is not None,
-            )
-            for a in attempts
-        },
+        verifications={row.id: row for row in rows},
+        attempts={attempt_id(each.id): _attempt_row(each, numbers) for each in attempts},
         ledger=await site.control.ledger(),
         exchanges=exchanges,
         outages=list(site.outages.all),
     )
 
 
-_COPIED = ("status", "reference", "created_at", "expires_at", "finished_at", "checks", "max_checks")
+def _verification_row(site: Installation, row: Any, codes: set[str]) -> VerificationRow:
+    return VerificationRow(
+        id=verification_id(row.id),
+        number=_number(site.keys, row.number_sealed, row.account_id, row.id),
+        codes=frozenset(codes),
+        **{name: getattr(row, name) for name in _COPIED},
+    )
+
+
+def _attempt_row(row: Any, numbers: Mapping[str, str]) -> AttemptRow:
+    verification = verification_id(row.verification_id)
+    return AttemptRow(
+        id=attempt_id(row.id),
+        verification=verification,
+        number=numbers.get(verification, ""),
+        carrier=row.carrier,
+        status=row.status,
+        carrier_code=row.carrier_code,
+        follows=None if row.follows is None else attempt_id(row.follows),
+        is_begun=row.submitting_at is not None,
+        is_proved=row.proved_at is not None,
+    )
+
+
+# Neither changes, and both are asked for again with each look.
+@lru_cache(maxsize=50_000)
+def _number(keys: KeyRing, sealed: str, account: UUID, row: UUID) -> str:
+    return number_cipher(keys).decrypt(sealed, account_id=account, row=row)
+
+
+@lru_cache(maxsize=50_000)
+def _code(keys: KeyRing, verification: UUID, counter: int, length: int) -> str:
+    return code_for(keys.codes, verification_id=verification, counter=counter, length=length)

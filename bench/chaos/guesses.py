@@ -19,7 +19,7 @@ _FINISHED = "verification-finished"
 
 async def guesses_at_once(site: Installation, plan: Plan) -> Verdict:
     """F14: a hundred wrong codes at once over both API processes, then a hundred right ones at a fresh verification."""
-    rounds, problems, compared, approved = plan.size(short=2, long=50), [], 0, 0
+    rounds, problems, compared, approved = plan.size(short=1, long=50), [], 0, 0
     for _ in range(rounds):
         wrong = Counter(map(_word, await _guess_at_once(site, is_right=False)))
         right = Counter(map(_word, await _guess_at_once(site, is_right=True)))
@@ -56,7 +56,7 @@ def _word(told: Exchange) -> str:
 
 async def resend_loop(site: Installation, plan: Plan) -> Verdict:
     """F15: guess, resend, guess, start anew, for as long as anything is allowed; rewritten rows save the waiting."""
-    loops = [_Loop(site, site.numbers.any()) for _ in range(plan.size(short=2, long=20))]
+    loops = [_Loop(site, site.numbers.any()) for _ in range(plan.size(short=1, long=20))]
     for loop in loops:
         await loop.run()
         plan.say(f"{loop.compared} compared before the number was locked")

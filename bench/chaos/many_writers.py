@@ -28,7 +28,7 @@ _TTL_S = 600
 
 async def many_writers(site: Installation, plan: Plan) -> Verdict:
     """Check codes while the writers write; count what was refused and how long the checks took."""
-    checks, processes = plan.size(short=50, long=2_000), plan.size(short=2, long=8)
+    checks, processes = plan.size(short=24, long=2_000), plan.size(short=2, long=8)
     live = await _live_codes(site, checks // 2)
     writers = [_writer(site, number, writers=_WRITERS // processes) for number in range(processes)]
     for part, _ in writers:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from uuid import UUID
 
 from temporalio.client import Client
 
@@ -9,6 +10,7 @@ from bench.chaos.api_log import Exchange
 from bench.chaos.checker import broken_promises
 from bench.chaos.evidence import VerificationRow, gather_evidence
 from bench.chaos.installation import Installation
+from bench.chaos.looks import begun_or_ended
 from bench.chaos.rows import let_plans_grow_old
 from bench.chaos.verdict import Plan, Verdict
 from store.upkeep import FORGOTTEN_AFTER_S
@@ -66,15 +68,13 @@ async def _skip_the_wait(client: Client, site: Installation, rows: list[Verifica
     await client.get_schedule_handle(SCHEDULE_ID).trigger()
 
 
-async def _mended(site: Installation, rows: list[VerificationRow], *, since: float) -> dict[str, float]:
+async def _mended(site: Installation, rows: list[VerificationRow], *, since: float) -> dict[UUID, float]:
     """Return when each row was sent or ended, in seconds."""
-    mended: dict[str, float] = {}
+    mended: dict[UUID, float] = {}
     while len(mended) < len(rows) and time.monotonic() - since < _WITHIN_S:
-        evidence = await gather_evidence(site)
-        for row in rows:
-            if evidence.sent_to(row.number) or evidence.verifications[row.id].status != "pending":
-                mended.setdefault(row.id, time.monotonic() - since)
-        await asyncio.sleep(0.1)
+        for each in await begun_or_ended(site, [row.id for row in rows]):
+            mended.setdefault(each, time.monotonic() - since)
+        await asyncio.sleep(_LOOK_EVERY_S)
     return mended
 
 

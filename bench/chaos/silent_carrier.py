@@ -4,7 +4,8 @@ Such an attempt is `unknown`: it is never sent again, the next carrier is asked,
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 from sqlalchemy import update
 
@@ -12,17 +13,17 @@ from bench.chaos.api_log import Exchange
 from bench.chaos.checker import broken_promises
 from bench.chaos.evidence import AttemptRow, Evidence, gather_evidence
 from bench.chaos.installation import Installation
+from bench.chaos.looks import in_submission, taken
 from bench.chaos.verdict import Plan, Verdict
-from domain.ids import parse
 from domain.sandbox import SandboxBehaviour
 from store.tables import Attempt, table_of
 
 _TTL_S = 60
 # How long the carrier thinks after it took a message; the database is held from before until after its answer.
-_LATENCY_S = 0.4
+_LATENCY_S = 1.5
 # The time-out of a submission is 8 s; until then nobody may know that its worker is dead.
 _SETTLED_WITHIN_S = 30.0
-_LOOK_EVERY_S = 0.1
+_LOOK_EVERY_S = 0.05
 _attempt = table_of(Attempt)
 
 
@@ -34,13 +35,14 @@ async def killed_before_commit(site: Installation, plan: Plan) -> Verdict:
             "alpha", behaviour=SandboxBehaviour.ACCEPT, latency_ms=int(_LATENCY_S * 1000), to=number
         )
     started = await asyncio.gather(*(site.client.start(number, ttl_s=_TTL_S) for number in numbers))
-    sent = await _until(site, lambda seen: all(seen.sent_to(number) for number in numbers), within_s=10)
-    held = [entry.attempt_id for number in numbers for entry in sent.sent_to(number)]
+    ids = [begun.verification for begun in started]
+    held = await _until(lambda: in_submission(site, ids), count=len(numbers), within_s=_LATENCY_S)
     await _kill_with_answers_unwritten(site, held)
     for worker in site.workers:
         await worker.start()
-    evidence = await _settled(site, numbers)
-    problems = _broken(evidence, held, word="abandoned") + await _approve_all(site, numbers, started)
+    await _until(lambda: taken(site, ids), count=len(numbers), within_s=_SETTLED_WITHIN_S)
+    evidence = await gather_evidence(site)
+    problems = _broken(evidence, numbers, word="abandoned") + await _approve_all(site, numbers, started)
     problems += broken_promises(await gather_evidence(site))
     return Verdict(
         fault="F2",
@@ -59,9 +61,10 @@ async def carrier_times_out(site: Installation, plan: Plan) -> Verdict:
     for number in silent:
         await site.control.set_behaviour("alpha", behaviour=SandboxBehaviour.ACCEPT_THEN_HANG, to=number)
     started = await asyncio.gather(*(site.client.start(number, ttl_s=_TTL_S) for number in numbers))
-    evidence = await _settled(site, silent)
-    held = [evidence.sent_to(number)[0].attempt_id for number in silent]
-    problems = _broken(evidence, held, word="timeout") + await _approve_all(site, numbers, started)
+    ids = [begun.verification for begun in started]
+    await _until(lambda: taken(site, ids), count=len(silent), within_s=_SETTLED_WITHIN_S)
+    evidence = await gather_evidence(site)
+    problems = _broken(evidence, silent, word="timeout") + await _approve_all(site, numbers, started)
     problems += broken_promises(await gather_evidence(site))
     return Verdict(
         fault="F9",
@@ -72,45 +75,37 @@ async def carrier_times_out(site: Installation, plan: Plan) -> Verdict:
     )
 
 
-async def _kill_with_answers_unwritten(site: Installation, held: list[str]) -> None:
+async def _kill_with_answers_unwritten(site: Installation, held: list[UUID]) -> None:
     """Hold the attempts' rows (SQLite: the file) while the carrier answers; kill the workers; let go."""
-    ids = [parsed for each in held if (parsed := parse(each, prefix="att")) is not None]
     async with site.database.engine.connect() as connection:
-        await connection.execute(update(_attempt).where(_attempt.c.id.in_(ids)).values(carrier_code=None))
+        await connection.execute(update(_attempt).where(_attempt.c.id.in_(held)).values(carrier_code=None))
         # The carrier has answered when its latency is over; what the workers write then waits for the rows.
-        await asyncio.sleep(_LATENCY_S + 0.2)
+        await asyncio.sleep(_LATENCY_S + 0.3)
         for worker in site.workers:
             await worker.kill()
         await connection.rollback()
 
 
-async def _settled(site: Installation, numbers: list[str]) -> Evidence:
-    """Wait until the second carrier has taken the message of each number."""
-    return await _until(
-        site, lambda seen: all(len(seen.sent_to(number)) > 1 for number in numbers), within_s=_SETTLED_WITHIN_S
-    )
-
-
-async def _until(site: Installation, holds: Callable[[Evidence], bool], *, within_s: float) -> Evidence:
-    """Gather evidence until it shows something; return the last, which may not."""
+async def _until(look: Callable[[], Awaitable[list[UUID]]], *, count: int, within_s: float) -> list[UUID]:
+    """Look until there are so many; return what was seen last, which may be fewer."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + within_s
     while True:
-        evidence = await gather_evidence(site)
-        if holds(evidence) or clock() > deadline:
-            return evidence
+        seen = await look()
+        if len(seen) >= count or clock() > deadline:
+            return seen
         await asyncio.sleep(_LOOK_EVERY_S)
 
 
-def _broken(evidence: Evidence, held: list[str], *, word: str) -> list[str]:
-    """Say of each held attempt what is not as it should be: unknown, and followed by another carrier's."""
+def _broken(evidence: Evidence, numbers: list[str], *, word: str) -> list[str]:
+    """Say of each number's first submission what is not as it should be: unknown, and followed by another carrier's."""
     problems = []
-    for each in held:
-        row = evidence.attempts[each]
+    for number in numbers:
+        row = evidence.attempts[evidence.sent_to(number)[0].attempt_id]
         if row.status != "unknown" or row.carrier_code != word:
-            problems.append(f"{each} is {row.status} ({row.carrier_code}), not unknown")
-        if not any(_takes_over(other, row) for other in evidence.attempts.values()):
-            problems.append(f"{each} was not failed over from")
+            problems.append(f"{row.id} is {row.status} ({row.carrier_code}), not unknown")
+        if not any(_takes_over(other, row) for other in evidence.attempts_of(row.verification)):
+            problems.append(f"{row.id} was not failed over from")
     return problems
 
 

@@ -8,15 +8,15 @@ import time
 
 from bench.chaos.api_log import Exchange
 from bench.chaos.checker import broken_promises
-from bench.chaos.evidence import Evidence, gather_evidence
+from bench.chaos.evidence import gather_evidence
 from bench.chaos.installation import Installation
 from bench.chaos.load import Load, drive
+from bench.chaos.looks import unsent
 from bench.chaos.verdict import Plan, Verdict
 
 _ANSWER_WITHIN_S = 3.0
 _TTL_S = 600
 _LOOK_EVERY_S = 0.1
-_UNSENT = frozenset({"planned", "submitting"})
 
 
 async def temporal_restarted(site: Installation, plan: Plan) -> Verdict:
@@ -54,18 +54,11 @@ async def _outage(site: Installation, *, away_s: float) -> tuple[float, int, flo
         await asyncio.sleep(away_s)
         await site.temporal.start()
     back = time.monotonic()
-    waiting = _unsent(await gather_evidence(site))
-    left = set(waiting)
+    waiting = left = set(await unsent(site))
     while left and time.monotonic() - back < 60:
         await asyncio.sleep(_LOOK_EVERY_S)
-        left &= _unsent(await gather_evidence(site))
+        left = left.intersection(await unsent(site))
     return back - since, len(waiting), time.monotonic() - back
-
-
-def _unsent(evidence: Evidence) -> set[str]:
-    """Return attempts of pending verifications that nobody has finished sending."""
-    pending = {each.id for each in evidence.verifications.values() if each.status == "pending"}
-    return {each.id for each in evidence.attempts.values() if each.status in _UNSENT and each.verification in pending}
 
 
 async def temporal_away(site: Installation, plan: Plan) -> Verdict:

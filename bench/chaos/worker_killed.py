@@ -14,6 +14,7 @@ from bench.chaos.checker import broken_promises
 from bench.chaos.evidence import Evidence, VerificationRow, gather_evidence
 from bench.chaos.installation import Installation
 from bench.chaos.load import Load, drive
+from bench.chaos.looks import pending
 from bench.chaos.part import Part
 from bench.chaos.verdict import Plan, Verdict
 
@@ -58,14 +59,15 @@ async def kill_under_load(site: Installation, plan: Plan) -> Killed:
 
 async def all_ended(site: Installation, plan: Plan, killed: Killed) -> Verdict:
     """Wait until all verifications of the drill have ended, no longer than promised, and judge."""
-    while pending := _pending(await gather_evidence(site)):
+    while left := await pending(site, reference="F1-"):
         if time.monotonic() - killed.last_restart > _ENDED_WITHIN_S:
             break
-        plan.say(f"{len(pending)} pending")
-        await asyncio.sleep(1)
+        plan.say(f"{len(left)} pending")
+        await asyncio.sleep(0.5)
     evidence = await gather_evidence(site)
     problems = [] if killed.kills else ["no worker was killed"]
-    problems += [f"{each} has not ended" for each in _pending(evidence)] + broken_promises(evidence)
+    problems += [f"{row.id} has not ended" for row in _of_drill(evidence) if row.status == "pending"]
+    problems += broken_promises(evidence)
     ended_s = max(row.finished_at.timestamp() for row in _of_drill(evidence) if row.finished_at is not None)
     after_s = ended_s - (time.time() - time.monotonic() + killed.last_restart)
     return Verdict(
@@ -84,10 +86,6 @@ async def all_ended(site: Installation, plan: Plan, killed: Killed) -> Verdict:
 
 def _of_drill(evidence: Evidence) -> list[VerificationRow]:
     return [row for row in evidence.verifications.values() if (row.reference or "").startswith("F1-")]
-
-
-def _pending(evidence: Evidence) -> list[str]:
-    return [row.id for row in _of_drill(evidence) if row.status == "pending"]
 
 
 def _figures(evidence: Evidence) -> dict[str, int]:

@@ -1,14 +1,9 @@
 """Whether the database was written with the master key that is there: another one must not go unnoticed."""
 
-from sqlalchemy import select
-
 from security.columns import key_id_of
 from security.keyring import KeyRing
 from store.engine import Database
-from store.tables import Verification, table_of
-
-_verification = table_of(Verification)
-_NEWEST = select(_verification.c.number_sealed).order_by(_verification.c.id.desc()).limit(1)
+from store.verifications import newest_sealed_number
 
 
 class WrongKeyError(RuntimeError):
@@ -18,7 +13,7 @@ class WrongKeyError(RuntimeError):
 async def ensure_same_key(database: Database, keys: KeyRing) -> None:
     """Raise `WrongKeyError` when the newest number was encrypted with another master key."""
     async with database.reading() as connection:
-        sealed = (await connection.execute(_NEWEST)).scalar()
+        sealed = await newest_sealed_number(connection)
     if sealed is not None and key_id_of(sealed) != keys.kid:
         raise WrongKeyError(
             f"The database was written with master key {key_id_of(sealed)}, and the one here is {keys.kid}. Bring the "
