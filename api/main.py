@@ -75,7 +75,7 @@ def parts_of(settings: Settings, *, database: Database, workflows: WorkflowGatew
             presenter=presenter,
             reading=reading,
             workflows=workflows,
-            idempotency=Idempotency(database),
+            idempotency=Idempotency(database, keys=keys),
             failures_cap=limits.failures_in_a_row,
         ),
         checks=Checks(
@@ -88,7 +88,7 @@ def parts_of(settings: Settings, *, database: Database, workflows: WorkflowGatew
         ),
         reading=reading,
         receipts=Receipts(database=database, readers=receipt_readers(settings), workflows=workflows),
-        sandbox=Sandbox(sandbox_control(settings, http), carriers=catalog(settings).carriers),
+        sandbox=Sandbox(sandbox_control(settings, http), database=database, carriers=catalog(settings).carriers),
         rates=rates,
         limits=published_limits(
             limits,

@@ -16,6 +16,8 @@ _QUICK_POLLING = (
     "history.transferProcessorMaxPollRPS=1000",
     "history.timerProcessorMaxPollRPS=1000",
 )
+# Without bytecode Temporal's sandbox would compile the workflow's source again for each verification.
+_NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,8 @@ class Launch:
         )
 
     def _environment(self) -> dict[str, str]:
-        return dict(os.environ) | {
+        inherited = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
+        return inherited | {
             "COUNTERSIGN_HOME": str(self.home),
             "COUNTERSIGN_TEMPORAL_ADDRESS": self.temporal_address,
             "COUNTERSIGN_SANDBOX_URL": f"http://127.0.0.1:{self.sandbox_port}",

@@ -8,7 +8,7 @@ from store.migrate import head, migrate
 
 
 async def _run() -> None:
-    database = Database(read_settings().database)
+    database = Database(read_settings().database, command_timeout_s=None)
     await migrate(database)
     await database.close()
 

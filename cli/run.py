@@ -131,14 +131,14 @@ async def _start(launch: Launch, processes: Processes, client: Client) -> str:
 
 async def _prepare_database(launch: Launch) -> str:
     """Migrate the database and return a working key of the demo account, the same as last time if there is one."""
-    database = Database(launch.settings.database)
+    database = Database(launch.settings.database, command_timeout_s=None)
     try:
         await migrate(database)
         keys = key_ring_of(launch.settings)
         await ensure_same_key(database, keys)
         accounts = Accounts(database=database, keys=keys)
         file = launch.home / "demo.key"
-        known = file.read_text(encoding="ascii").strip() if file.exists() else None
+        known = file.read_text(encoding="ascii", errors="replace").strip() if file.exists() else None
         key = await accounts.demo_key(account=_ACCOUNT, key=known, requests_per_s=launch.own.demo_api_rate)
         _write_private(file, key)
     finally:

@@ -95,7 +95,7 @@ class VerificationFacts:
 
     @property
     def ended_at(self) -> datetime | None:
-        """Return when it ended, as callers are told it: one that expired did so at its deadline, noted then or later."""
+        """Return when it ended, as callers are told it: one that expired did so at its deadline, whenever noted."""
         return self.expires_at if self.status_now is VerificationStatus.EXPIRED else self.finished_at
 
 

@@ -85,10 +85,11 @@ def is_test_number(e164: str) -> bool:
 
 
 def mask(e164: str, *, country: str) -> str:
-    """Return a number with only its country code and its last four digits readable."""
+    """Return a number with its country code and its last four digits readable, of a short one fewer than half."""
     code = str(phonenumbers.country_code_for_region(country))
-    hidden = max(len(e164) - 1 - len(code) - _SHOWN_AT_END, 0)
-    return f"+{code}{'•' * hidden}{e164[-_SHOWN_AT_END:]}"
+    national = e164[1 + len(code) :]
+    shown = min(_SHOWN_AT_END, len(national) // 2)
+    return f"+{code}{'•' * (len(national) - shown)}{national[len(national) - shown :]}"
 
 
 def _country_of(parsed: phonenumbers.PhoneNumber) -> str:

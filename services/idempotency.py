@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import IdempotencyInFlightError, IdempotencyMismatchError
 from domain.facts import Caller, VerificationView
+from security.keyring import KeyRing
 from store.engine import Database
 from store.idempotency import RequestKey, attach, claim, keep_answer, read_request, release
 
@@ -42,8 +43,9 @@ class RepeatedError(Exception):
 class Idempotency:
     """Claims keys, keeps answers, gives them again."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, keys: KeyRing) -> None:
         self._database = database
+        self._keys = keys
 
     async def claim(
         self, connection: AsyncConnection, caller: Caller, request: Repeatable | None, *, verification_id: UUID
@@ -55,7 +57,7 @@ class Idempotency:
 
         """
         if request is not None and not await claim(
-            connection, _key(caller, request), fingerprint=request.fingerprint, verification_id=verification_id
+            connection, self._key(caller, request), fingerprint=request.fingerprint, verification_id=verification_id
         ):
             raise RepeatedError
 
@@ -64,18 +66,18 @@ class Idempotency:
     ) -> None:
         """Note which verification a claimed request is about, where that is not the one it was claimed for."""
         if request is not None:
-            await attach(connection, _key(caller, request), verification_id=verification_id)
+            await attach(connection, self._key(caller, request), verification_id=verification_id)
 
     async def release(self, connection: AsyncConnection, caller: Caller, request: Repeatable | None) -> None:
         """Forget a request that was taken back."""
         if request is not None:
-            await release(connection, _key(caller, request))
+            await release(connection, self._key(caller, request))
 
     async def keep(self, caller: Caller, request: Repeatable | None, *, status: int, view: VerificationView) -> None:
         """Keep the answer for repetitions."""
         if request is not None:
             async with self._database.statement() as connection:
-                await keep_answer(connection, _key(caller, request), status=status, answer=request.render(view))
+                await keep_answer(connection, self._key(caller, request), status=status, answer=request.render(view))
 
     async def answer_again(self, caller: Caller, request: Repeatable) -> StoredAnswer | UUID:
         """Return the kept answer; or, where its process died before it answered, the verification it was about.
@@ -86,7 +88,7 @@ class Idempotency:
 
         """
         async with self._database.reading() as connection:
-            first = await read_request(connection, _key(caller, request))
+            first = await read_request(connection, self._key(caller, request))
         if first is not None and first.fingerprint != request.fingerprint:
             raise IdempotencyMismatchError("This Idempotency-Key was used for another request; use a new one.")
         if first is not None and first.answer is not None and first.answer_status is not None:
@@ -97,6 +99,8 @@ class Idempotency:
             "The first request with this key is not answered yet; send this one again in a second.", retry_after_s=1
         )
 
-
-def _key(caller: Caller, request: Repeatable) -> RequestKey:
-    return RequestKey(account_id=caller.account_id, environment=caller.environment, key=request.key)
+    def _key(self, caller: Caller, request: Repeatable) -> RequestKey:
+        """Return what a request is remembered under: a hash, because callers make keys of numbers too."""
+        return RequestKey(
+            account_id=caller.account_id, environment=caller.environment, key=self._keys.lookup_hash(request.key)
+        )

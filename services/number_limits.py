@@ -41,8 +41,12 @@ def allowed_checks(limits: CheckLimits, *, guard: GuardFacts, recent: Sequence[V
 
     """
     counted = [each for each in recent if guard.unlocked_at is None or each.created_at > guard.unlocked_at]
-    checks_today = sum(each.checks for each in counted)
-    allowed = allowance(limits, failures_in_a_row=guard.failures, checks_today=checks_today)
+    allowed = allowance(
+        limits,
+        failures_in_a_row=guard.failures,
+        checks_today=sum(each.checks for each in counted),
+        checks_today_in_all=sum(each.checks for each in recent),
+    )
     if allowed <= 0:
         oldest_s = (guard.read_at - counted[-1].created_at).total_seconds() if counted else 0
         raise NumberLockedError(

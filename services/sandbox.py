@@ -5,20 +5,32 @@ from collections.abc import Sequence
 from carriers.sandbox_control import SandboxControl
 from domain.errors import SandboxOnlyError, SandboxUnavailableError
 from domain.facts import Caller
+from domain.ids import parse
 from domain.sandbox import BehaviourView, SandboxBehaviour, SandboxMessage
 from domain.statuses import Environment
+from store.attempts import own_attempts
+from store.engine import Database
 
 
 class Sandbox:
     """What a developer may see and set of the scripted carriers."""
 
-    def __init__(self, control: SandboxControl | None, *, carriers: Sequence[str]) -> None:
+    def __init__(self, control: SandboxControl | None, *, database: Database, carriers: Sequence[str]) -> None:
         self._control = control
+        self._database = database
         self._carriers = carriers
 
     async def messages(self, caller: Caller, *, to: str | None) -> Sequence[SandboxMessage]:
-        """Return what arrived on handsets in the last hour, newest last."""
-        return await self._for(caller).messages(to)
+        """Return what this account's attempts brought to handsets in the last hour, newest last."""
+        found = await self._for(caller).messages(to)
+        async with self._database.reading() as connection:
+            own = await own_attempts(
+                connection,
+                [attempt for each in found if (attempt := parse(each.attempt_id, prefix="att")) is not None],
+                account_id=caller.account_id,
+                environment=caller.environment,
+            )
+        return [each for each in found if parse(each.attempt_id, prefix="att") in own]
 
     async def behaviours(self, caller: Caller) -> Sequence[BehaviourView]:
         """Return how each carrier behaves now: `accept` towards everyone where nothing else was ordered."""

@@ -1,5 +1,6 @@
 """Starting, resending and cancelling: one transaction for the facts, then a word to the workflow."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from uuid import UUID
@@ -16,13 +17,15 @@ from services.idempotency import Idempotency, Repeatable, RepeatedError, StoredA
 from services.presenting import Presenter, finished
 from services.reading import Reading
 from services.sends import Sends, StartRequest, Written
-from services.workflow_gateway import WorkflowGateway
+from services.workflow_gateway import PATIENCE_S, WorkflowGateway
 from store.attempts import attempts_of
 from store.engine import Database
 from store.guards import unlock
 from store.verifications import conclude, read_verification_of
 
 _CREATED, _OK = 201, 200
+# However slow the database was, Temporal gets a chance.
+_LEAST_PATIENCE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +126,7 @@ class Verifications:
         return self._presenter.show(after, None, attempts)
 
     async def unlock(self, caller: Caller, to: str) -> bool:
-        """Forget a number's failures and lift its lock, the day's too; say whether anything was known of the number.
+        """Forget a number's failures and lift its lock, up to the day's hard limit; say whether the number was known.
 
         Raises:
             InvalidNumberError, UnknownCountryError, NumberTypeError: the text names no number that may be verified.
@@ -140,13 +143,14 @@ class Verifications:
         repeatable: Repeatable | None,
     ) -> Done | StoredAnswer:
         """Write, tell the workflow, keep the answer; take everything back when the workflow cannot be told."""
+        arrived = asyncio.get_running_loop().time()
         try:
             async with self._database.transaction() as connection:
                 written = await write(connection)
         except RepeatedError:
             return await self._answer_again(caller, repeatable)
         try:
-            await self._tell(written, caller)
+            await self._tell(written, caller, arrived=arrived)
         except TemporalUnavailableError:
             # Raised after the transaction: inside, it would roll the taking back back.
             if await self._take_back(caller, written, repeatable):
@@ -156,11 +160,17 @@ class Verifications:
         await self._idempotency.keep(caller, repeatable, status=status, view=view)
         return Done(view=view, status=status)
 
-    async def _tell(self, written: Written, caller: Caller) -> None:
-        if written.is_new:
-            await self._workflows.start(written.as_start(), account_id=caller.account_id)
-        else:
-            await self._workflows.send_another(written.as_start(), account_id=caller.account_id)
+    async def _tell(self, written: Written, caller: Caller, *, arrived: float) -> None:
+        """Tell the workflow within the patience that is left of the caller's, of which writing has taken some."""
+        tell = self._workflows.start if written.is_new else self._workflows.send_another
+        until = max(arrived + PATIENCE_S, asyncio.get_running_loop().time() + _LEAST_PATIENCE_S)
+        try:
+            async with asyncio.timeout_at(until):
+                await tell(written.as_start(), account_id=caller.account_id)
+        except TimeoutError:
+            raise TemporalUnavailableError(
+                "The workflow service does not answer; nothing was started.", retry_after_s=2
+            ) from None
 
     async def _take_back(self, caller: Caller, written: Written, repeatable: Repeatable | None) -> bool:
         async with self._database.transaction() as connection:

@@ -22,8 +22,13 @@ from domain.messages import (
 from workflows.attributes import ACCOUNT, CARRIER, COUNTRY, ENVIRONMENT
 from workflows.verification import VerificationWorkflow
 
-# A caller is told within three seconds that nothing was started; the rest of them is for taking the row back.
-_PATIENCE_S = 2.5
+# A caller is told within three seconds of its arrival that nothing was started; the rest of them is for writing the
+# rows and for taking them back.
+PATIENCE_S = 2.0
+# After Temporal did not answer, nobody else waits for it for so long.
+_BELIEVED_AWAY_S = 0.5
+# Where no caller waits, a slow Temporal is worth waiting for.
+_UNHURRIED_S = 10.0
 # Answers that are no absence: the workflow is not there, or we asked for something wrong.
 _OUR_FAULT = frozenset({RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.ALREADY_EXISTS})
 _log = structlog.get_logger()
@@ -63,10 +68,11 @@ class VerificationWorkflows:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._untold: set[asyncio.Task[None]] = set()
+        self._believed_away_until = 0.0
 
     async def ping(self) -> None:
         """Ask Temporal for a word, or raise."""
-        await self._client.service_client.check_health(timeout=timedelta(seconds=_PATIENCE_S))
+        await self._client.service_client.check_health(timeout=timedelta(seconds=PATIENCE_S))
 
     async def start(self, start: StartVerification, *, account_id: UUID) -> None:
         """Start a verification's workflow; one that is running already is left as it is.
@@ -112,13 +118,25 @@ class VerificationWorkflows:
 
     async def _tell_ended(self, verification_id: UUID, ended: VerificationEnded) -> None:
         handle = self._client.get_workflow_handle_for(VerificationWorkflow.run, _workflow_id(verification_id))
+        signal = handle.signal(VerificationWorkflow.ended, ended)
         try:
-            await _unless_gone(_in_time(handle.signal(VerificationWorkflow.ended, ended)))
+            await _unless_gone(_in_time(signal, patience_s=_UNHURRIED_S))
         except TemporalUnavailableError:
             _log.warning("workflow_not_told", verification=public_id(verification_id), status=ended.status)
 
     async def _begin(
         self, start: StartVerification, *, account_id: UUID, signal: str | None = None, words: Sequence[object] = ()
+    ) -> None:
+        if asyncio.get_running_loop().time() < self._believed_away_until:
+            raise _away()
+        try:
+            await self._begin_in_time(start, account_id, signal, words)
+        except TemporalUnavailableError:
+            self._believed_away_until = asyncio.get_running_loop().time() + _BELIEVED_AWAY_S
+            raise
+
+    async def _begin_in_time(
+        self, start: StartVerification, account_id: UUID, signal: str | None, words: Sequence[object]
     ) -> None:
         first = start.first
         await _in_time(
@@ -130,7 +148,7 @@ class VerificationWorkflows:
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 start_signal=signal,
                 start_signal_args=words,
-                rpc_timeout=timedelta(seconds=_PATIENCE_S),
+                rpc_timeout=timedelta(seconds=PATIENCE_S),
                 static_summary=f"{first.channel.upper()} to {start.country}, first via {first.carrier}",
                 search_attributes=TypedSearchAttributes(
                     [
@@ -148,10 +166,10 @@ def _workflow_id(verification_id: UUID) -> str:
     return f"verification/{public_id(verification_id)}"
 
 
-async def _in_time(call: Awaitable[object]) -> None:
-    """Wait for a call for as long as a caller can be kept, and give every kind of absence one name."""
+async def _in_time(call: Awaitable[object], *, patience_s: float = PATIENCE_S) -> None:
+    """Wait for a call, by default for as long as a caller can be kept, and give every kind of absence one name."""
     try:
-        async with asyncio.timeout(_PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             await call
     except RPCError as error:
         if error.status in _OUR_FAULT:

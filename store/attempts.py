@@ -12,13 +12,15 @@ from domain.facts import AttemptFacts
 from domain.statuses import (
     AttemptStatus,
     Channel,
+    Environment,
     FailureClass,
     ReceiptStatus,
 )
-from store.tables import Attempt, table_of
+from store.tables import Attempt, Verification, table_of
 from store.times import now
 
 _attempt = table_of(Attempt)
+_verification = table_of(Verification)
 # Statuses of an attempt whose message may have reached a handset, so that its code may come back.
 LIVE = (
     AttemptStatus.SUBMITTING,
@@ -74,6 +76,22 @@ async def attempts_of_all(connection: AsyncConnection, ids: Sequence[UUID]) -> d
     for row in await connection.execute(query):
         found[row.verification_id].append(attempt_facts(row))
     return found
+
+
+async def own_attempts(
+    connection: AsyncConnection, ids: Sequence[UUID], *, account_id: UUID, environment: Environment
+) -> set[UUID]:
+    """Return which of these attempts are of verifications of one account in one environment."""
+    query = (
+        select(_attempt.c.id)
+        .join(_verification, _verification.c.id == _attempt.c.verification_id)
+        .where(
+            _attempt.c.id.in_(ids),
+            _verification.c.account_id == account_id,
+            _verification.c.environment == environment.value,
+        )
+    )
+    return set((await connection.execute(query)).scalars())
 
 
 async def read_attempt(connection: AsyncConnection, attempt_id: UUID) -> tuple[UUID, AttemptFacts] | None:

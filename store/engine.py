@@ -6,7 +6,7 @@ order, here, and only processes compete through SQLite's own waiting; so no one 
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import event, text
@@ -17,9 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from domain.errors import DatabaseUnavailableError
 
 # How long a process waits for another one's write. Over it, something holds the file for good.
-_SQLITE_BUSY_MS = 10_000
+_SQLITE_BUSY_MS = 5_000
 _POOL_WAIT_S = 10.0
 _CONNECT_S = 3.0
+# No statement of ours takes a tenth of it; over it, the server is frozen or the network swallows what we send.
+_COMMAND_S = 5.0
 # PostgreSQL's classes of errors that say nothing against the statement: log-in, no such database, roll-back forced,
 # resources, operator, system.
 _PASSING = ("28", "3D", "40", "53", "57", "58")
@@ -30,9 +32,14 @@ _SINGLE = {"single_statement": True}
 class Database:
     """Connections to the product's database."""
 
-    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+    def __init__(self, url: str, *, pool_size: int = 20, command_timeout_s: float | None = _COMMAND_S) -> None:
+        """Take a URL with its driver; migrations, which may take long, take no time-out."""
         self._is_sqlite = url.startswith("sqlite")
-        self._engine = _sqlite_engine(url) if self._is_sqlite else _postgresql_engine(url, pool_size=pool_size)
+        self._engine = (
+            _sqlite_engine(url)
+            if self._is_sqlite
+            else _postgresql_engine(url, pool_size=pool_size, command_timeout_s=command_timeout_s)
+        )
         self._single = self._engine.execution_options(
             **_SINGLE if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         )
@@ -100,8 +107,18 @@ class Database:
         """Close every connection."""
         await self._engine.dispose()
 
-    def _writers_turn(self) -> AbstractAsyncContextManager[Any]:
-        return self._turn if self._turn is not None else nullcontext()
+    @asynccontextmanager
+    async def _writers_turn(self) -> AsyncIterator[None]:
+        """Hold this process's turn to write, where writers take turns; the wait ends as waiting for the file does."""
+        if self._turn is None:
+            yield
+            return
+        async with asyncio.timeout(_SQLITE_BUSY_MS / 1000):
+            await self._turn.acquire()
+        try:
+            yield
+        finally:
+            self._turn.release()
 
 
 class _one_word_for_away:  # noqa: N801 - a context manager, read as a phrase
@@ -123,14 +140,18 @@ def _is_passing(error: DBAPIError) -> bool:
     return error.connection_invalidated or state.startswith(_PASSING) or type(error) is DatabaseError
 
 
-def _postgresql_engine(url: str, *, pool_size: int) -> AsyncEngine:
+def _postgresql_engine(url: str, *, pool_size: int, command_timeout_s: float | None) -> AsyncEngine:
     return create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=_POOL_WAIT_S,
         # Short statements gain nothing from compilation, and it can cost a second.
-        connect_args={"timeout": _CONNECT_S, "server_settings": {"jit": "off", "application_name": "countersign"}},
+        connect_args={
+            "timeout": _CONNECT_S,
+            "command_timeout": command_timeout_s,
+            "server_settings": {"jit": "off", "application_name": "countersign"},
+        },
     )
 
 

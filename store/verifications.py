@@ -5,8 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.errors import TooSoonError
 from domain.facts import VerificationFacts
 from domain.statuses import AttemptStatus, Channel, Environment, Purpose, VerificationStatus
 from store.guards import NumberKey, add_failures, clear_failures
@@ -109,12 +111,15 @@ async def insert_verification(connection: AsyncConnection, new: NewVerification)
     """Insert a pending verification that has its first counter taken.
 
     Raises:
-        sqlalchemy.exc.IntegrityError: the number has one pending already.
+        TooSoonError: the number has one pending already, begun by a request a moment ahead of this one.
 
     """
     values = {name: getattr(new, name) for name in NewVerification.__slots__}
     words = {"environment": new.environment.value, "channel": new.channel.value, "purpose": new.purpose.value}
-    return verification_facts((await connection.execute(_INSERT, {**values, **words})).one())
+    try:
+        return verification_facts((await connection.execute(_INSERT, {**values, **words})).one())
+    except IntegrityError as error:
+        raise TooSoonError("Another request has just started this number; try again.", retry_after_s=1) from error
 
 
 async def read_verification(connection: AsyncConnection, verification_id: UUID) -> VerificationFacts | None:

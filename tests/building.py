@@ -272,10 +272,16 @@ async def pass_time(database: Database, caller: Caller, *, seconds: float) -> No
     async with database.transaction() as connection:
         for model in (Verification, NumberGuard, IdempotentRequest):
             table = table_of(model)
-            rows = await connection.execute(select(table).where(table.c.account_id == caller.account_id))
-            for row in rows.mappings().all():
-                same = [column == row[column.name] for column in table.primary_key.columns]
-                await connection.execute(update(table).where(*same).values(_earlier(dict(row), seconds)))
+            found = await connection.execute(select(table).where(table.c.account_id == caller.account_id))
+            rows = [dict(row) for row in found.mappings()]
+            if rows:
+                keys = [column == bindparam(f"of_{column.name}") for column in table.primary_key.columns]
+                named = [{f"of_{column.name}": row[column.name] for column in table.primary_key.columns} for row in rows]
+                moved = [_earlier(row, seconds) for row in rows]
+                values = {name: bindparam(f"new_{name}") for name in moved[0]}
+                renamed = [{f"new_{name}": value for name, value in each.items()} for each in moved]
+                parameters = [{**key, **new} for key, new in zip(named, renamed, strict=True)]
+                await connection.execute(update(table).where(*keys).values(values), parameters)
 
 
 def _earlier(row: dict[str, Any], seconds: float) -> dict[str, Any]:

@@ -1,43 +1,13 @@
-"""Databases for the tests that want one: a migrated SQLite file and a migrated PostgreSQL, shared by a session."""
+"""What tests in several folders share: databases, processes, and property tests that try the same each time."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-
-import pytest
 from hypothesis import settings
 
-from bench.postgres import Cluster
-from store.engine import Database
-from store.migrate import migrate
-from tests.databases import fresh_database, postgres_cluster
+from tests.databases import postgres_cluster
 from tests.store.crowd import crowd
+from tests.store.fixtures import database, database_url
 
-__all__ = ["crowd", "postgres_cluster"]
+__all__ = ["crowd", "database", "database_url", "postgres_cluster"]
 
-# The same examples each time: a red build is about the change. Others are tried with --hypothesis-profile=default.
+# A red build is about the change, not about luck. Others are tried with --hypothesis-profile=default.
 settings.register_profile("same", derandomize=True, deadline=None, database=None)
 settings.load_profile("same")
-
-
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield asyncio.run(_migrated(f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('store') / 'countersign.db'}"))
-        return
-    cluster: Cluster = request.getfixturevalue("postgres_cluster")
-    with fresh_database(cluster) as url:
-        yield asyncio.run(_migrated(url))
-
-
-@pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = Database(database_url)
-    yield opened
-    await opened.close()
-
-
-async def _migrated(url: str) -> str:
-    database = Database(url)
-    await migrate(database)
-    await database.close()
-    return url

@@ -32,7 +32,7 @@ async def _run(faults: Sequence[str], kinds: Sequence[str], *, seed: int, is_sho
     verdicts = []
     for kind in kinds:
         print(f"{kind}: starting an installation", flush=True)
-        async with installation(kind, seed=seed) as site:
+        async with installation(kind, seed=seed, is_quick=is_short) as site:
             for fault in faults:
                 started = time.monotonic()
                 verdict = await DRILLS[fault](site, Plan(seed=seed, is_short=is_short, say=_teller(kind, fault)))

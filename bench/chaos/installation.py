@@ -27,6 +27,8 @@ from store.engine import Database
 from store.migrate import migrate
 
 _ACCOUNT = "ACME"
+# Alembic's context is global to a process, and several installations may be started at once.
+_one_migration = asyncio.Lock()
 _APIS = 2
 # The numbers of API processes beside those that always run.
 SPARE = (2, 3)
@@ -110,7 +112,8 @@ class Installation:
         return True
 
     async def _prepare_database(self) -> str:
-        await migrate(self.database)
+        async with _one_migration:
+            await migrate(self.database)
         return await Accounts(database=self.database, keys=self.keys).sandbox_key(account=_ACCOUNT, requests_per_s=0)
 
     async def _temporal_answers(self, _: str) -> bool:
@@ -133,14 +136,17 @@ async def _works(said: str) -> bool:
 
 
 @asynccontextmanager
-async def installation(kind: str, *, seed: int) -> AsyncIterator[Installation]:
-    """Yield a running installation on one kind of database; afterwards nothing of it is left."""
+async def installation(kind: str, *, seed: int, is_quick: bool = False) -> AsyncIterator[Installation]:
+    """Yield a running installation on one kind of database; afterwards nothing of it is left.
+
+    A quick one forks its processes from one that has imported everything (`forked.py`).
+    """
     with tempfile.TemporaryDirectory(prefix="countersign-chaos-") as folder:
         home = Path(folder)
         place = place_of(kind, home)
         try:
             await place.open()
-            programs = Programs.of(home, database_url=place.url)
+            programs = Programs.of(home, database_url=place.url, is_quick=is_quick)
             async with httpx2.AsyncClient(trust_env=False) as http:
                 made = Installation(home, place, programs=programs, http=http, seed=seed)
                 try:

@@ -14,10 +14,8 @@ from bench.chaos.checker import broken_promises
 from bench.chaos.evidence import gather_evidence
 from bench.chaos.installation import Installation
 from bench.chaos.load import a_wrong_code
-from bench.chaos.part import Part
-from bench.chaos.programs import own_program
+from bench.chaos.part import Part, Program
 from bench.chaos.verdict import Plan, Verdict
-from cli.processes import Child
 
 _WRITERS = 32
 _AT_ONCE = 8
@@ -28,16 +26,16 @@ _TTL_S = 600
 
 async def many_writers(site: Installation, plan: Plan) -> Verdict:
     """Check codes while the writers write; count what was refused and how long the checks took."""
-    checks, processes = plan.size(short=24, long=2_000), plan.size(short=2, long=8)
+    checks, processes = plan.size(short=24, long=2_000), plan.size(short=1, long=8)
     live = await _live_codes(site, checks // 2)
-    writers = [_writer(site, number, writers=_WRITERS // processes) for number in range(processes)]
-    for part, _ in writers:
-        await part.start()
+    programs = [site.programs.writer(number, writers=_WRITERS // processes) for number in range(processes)]
+    writers = [Part(program, answers=_has_begun) for program in programs]
+    await asyncio.gather(*(part.start() for part in writers))
     told = await _check_all(site, live)
-    await asyncio.gather(*(part.stop() for part, _ in writers))
+    await asyncio.gather(*(part.stop() for part in writers))
     written = Counter[str]()
-    for _, child in writers:
-        said = _last_word(child)
+    for program in programs:
+        said = _last_word(program)
         written.update({"writes": said["done"], "writes_refused": said["refused"]})
     took_ms = sorted(each.took_s * 1000 for each in told)
     p99 = round(took_ms[len(took_ms) * 99 // 100])
@@ -57,20 +55,13 @@ async def many_writers(site: Installation, plan: Plan) -> Verdict:
     )
 
 
-def _writer(site: Installation, number: int, *, writers: int) -> tuple[Part, Child]:
-    environment = {**site.programs.launch.worker().environment, **site.programs.environment}
-    child = own_program("writer", str(writers), home=site.home, environment=environment)
-    child.name, child.log = f"writer-{number}", child.log.with_name(f"writer-{number}.log")
-    return Part(child, answers=_has_begun), child
-
-
 async def _has_begun(said: str) -> bool:
     return "writing" in said
 
 
-def _last_word(child: Child) -> dict[str, Any]:
+def _last_word(program: Program) -> dict[str, Any]:
     with suppress(ValueError):
-        said = json.loads(child.last_words(1))
+        said = json.loads(program.last_words(1))
         if isinstance(said, dict):
             return said
     return {"done": 0, "refused": 0}

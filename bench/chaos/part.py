@@ -3,6 +3,8 @@
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
 
 from cli.processes import Child
 from cli.waiting import until
@@ -14,28 +16,82 @@ class PartFailedError(RuntimeError):
     """A process ended by itself while it was awaited; the sentence holds the end of its log."""
 
 
+class Program(Protocol):
+    """A program that can be started and waited for, however it is started."""
+
+    @property
+    def name(self) -> str:
+        """Return its name in logs."""
+        ...
+
+    @property
+    def log(self) -> Path:
+        """Return where it writes."""
+        ...
+
+    @property
+    def pid(self) -> int | None:
+        """Return its process id while it runs."""
+        ...
+
+    async def start(self) -> None:
+        """Start it."""
+        ...
+
+    async def wait(self) -> None:
+        """Wait for its end."""
+        ...
+
+    async def stop(self) -> None:
+        """Ask it to end, and wait."""
+        ...
+
+    def last_words(self, lines: int = 15) -> str:
+        """Return the end of its log."""
+        ...
+
+
+class Command:
+    """A `Child` of the launcher that can be waited for."""
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+        self.name, self.log = child.name, child.log
+        self.start, self.stop, self.last_words = child.start, child.stop, child.last_words
+
+    @property
+    def pid(self) -> int | None:
+        """Return its process id while it runs."""
+        return self._child.pid
+
+    async def wait(self) -> None:
+        """Wait for its end."""
+        if self._child.process is not None:
+            await self._child.process.wait()
+
+
 class Part:
     """A process; `answers` says whether it does its work, if need be from what it wrote since it was started."""
 
-    def __init__(self, child: Child, *, answers: Callable[[str], Awaitable[bool]]) -> None:
-        self._child = child
+    def __init__(self, program: Program, *, answers: Callable[[str], Awaitable[bool]]) -> None:
+        self._program = program
         self._answers = answers
         self._log_from = 0
 
     @property
     def name(self) -> str:
         """Return its name in logs."""
-        return self._child.name
+        return self._program.name
 
     @property
     def is_running(self) -> bool:
         """Say whether the process is there."""
-        return self._child.pid is not None
+        return self._program.pid is not None
 
     async def launch(self) -> None:
         """Start it, without waiting until it answers."""
-        self._log_from = self._child.log.stat().st_size if self._child.log.exists() else 0
-        await self._child.start()
+        self._log_from = self._program.log.stat().st_size if self._program.log.exists() else 0
+        await self._program.start()
 
     async def ready(self) -> None:
         """Wait until it answers; raise `PartFailedError` when it has ended instead."""
@@ -49,13 +105,12 @@ class Part:
     async def kill(self) -> None:
         """End it as a crash would: `kill -9`."""
         self._signal(signal.SIGKILL)
-        if self._child.process is not None:
-            await self._child.process.wait()
+        await self._program.wait()
 
     async def stop(self) -> None:
         """Ask it to end, in order; one that is paused could not hear it."""
         self._signal(signal.SIGCONT)
-        await self._child.stop()
+        await self._program.stop()
 
     def pause(self) -> None:
         """Have it stand still with its connections open, as a machine that has no breath left."""
@@ -66,10 +121,10 @@ class Part:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._child.pid is not None:
-            os.kill(self._child.pid, number)
+        if self._program.pid is not None:
+            os.kill(self._program.pid, number)
 
     async def _is_ready(self) -> bool:
-        if self._child.pid is None:
-            raise PartFailedError(f"{self.name} has ended:\n{self._child.last_words()}")
-        return await self._answers(self._child.log.read_text(errors="replace")[self._log_from :])
+        if self._program.pid is None:
+            raise PartFailedError(f"{self.name} has ended:\n{self._program.last_words()}")
+        return await self._answers(self._program.log.read_text(errors="replace")[self._log_from :])

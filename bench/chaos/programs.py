@@ -5,23 +5,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bench.chaos.forked import Forked
+from bench.chaos.part import Command, Program
 from cli.launch import Launch
 from cli.ports import free_port
 from cli.processes import Child
 from cli.settings import LaunchSettings
 from runtime.secrets_file import own_secret
-from runtime.settings import ROOT, Settings
+from runtime.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programs:
-    """Makes the processes of one installation; `clock_s` is how far a process's Python clock is to be off."""
+    """Makes the processes of one installation; `clock_s` is how far a process's Python clock is to be off.
+
+    `is_quick` forks the Python ones instead of executing their commands.
+    """
 
     launch: Launch
     environment: Mapping[str, str]
+    is_quick: bool
 
     @classmethod
-    def of(cls, home: Path, *, database_url: str) -> "Programs":
+    def of(cls, home: Path, *, database_url: str, is_quick: bool) -> "Programs":
         """Return the programs of an installation in a folder, on free ports."""
         temporal_port = free_port()
         settings = Settings(
@@ -30,31 +36,41 @@ class Programs:
         own = LaunchSettings(temporal_port=temporal_port, temporal_ui_port=free_port(), temporal_address=None)
         secret = own_secret(home, "sandbox.secret")
         launch = Launch(settings=settings, own=own, home=home, sandbox_port=free_port(), sandbox_secret=secret)
-        return cls(launch=launch, environment={"COUNTERSIGN_DATABASE_URL": database_url})
+        return cls(launch=launch, environment={"COUNTERSIGN_DATABASE_URL": database_url}, is_quick=is_quick)
 
     @property
     def sandbox_url(self) -> str:
         """Return where the sandbox carriers answer."""
         return f"http://127.0.0.1:{self.launch.sandbox_port}"
 
-    def temporal(self) -> Child:
+    def temporal(self) -> Program:
         """Return the Temporal server, with its file database and without its UI."""
         child = self.launch.temporal()
         child.command = [*child.command, "--headless"]
-        return child
+        return Command(child)
 
-    def sandbox(self) -> Child:
+    def sandbox(self) -> Program:
         """Return the sandbox carriers."""
-        return self.launch.sandbox()
+        return self._started(self.launch.sandbox())
 
-    def api(self, number: int, *, port: int, clock_s: int = 0) -> Child:
+    def writer(self, number: int, *, writers: int) -> Program:
+        """Return a process that writes to the database in competition with the others."""
+        child = self._fitted(self.launch.worker(), f"writer-{number}", 0)
+        child.command = [sys.executable, "-m", "bench.chaos.writer", str(writers)]
+        return self._started(child)
+
+    def api(self, number: int, *, port: int, clock_s: int = 0) -> Program:
         """Return one of several API processes."""
         settings = self.launch.settings.model_copy(update={"port": port})
-        return self._fitted(replace(self.launch, settings=settings).api_server(), f"api-{number}", clock_s)
+        child = replace(self.launch, settings=settings).api_server()
+        return self._started(self._fitted(child, f"api-{number}", clock_s))
 
-    def worker(self, number: int, *, clock_s: int = 0) -> Child:
+    def worker(self, number: int, *, clock_s: int = 0) -> Program:
         """Return one of several workers."""
-        return self._fitted(self.launch.worker(), f"worker-{number}", clock_s)
+        return self._started(self._fitted(self.launch.worker(), f"worker-{number}", clock_s))
+
+    def _started(self, child: Child) -> Program:
+        return Forked(child) if self.is_quick else Command(child)
 
     def _fitted(self, child: Child, name: str, clock_s: int) -> Child:
         python, *rest = child.command
@@ -65,10 +81,3 @@ class Programs:
             environment={**child.environment, **self.environment},
             log=child.log.with_name(f"{name}.log"),
         )
-
-
-def own_program(name: str, *arguments: str, home: Path, environment: Mapping[str, str]) -> Child:
-    """Return one of the drills' own programs, `bench.chaos.<name>`."""
-    command = [sys.executable, "-m", f"bench.chaos.{name}", *arguments]
-    more = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    return Child(name=name, command=command, environment={**environment, **more}, log=home / "logs" / f"{name}.log")

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from bench.chaos.api_log import Exchange
 from bench.chaos.checker import broken_promises
@@ -25,6 +25,9 @@ _LATENCY_S = 1.5
 _SETTLED_WITHIN_S = 30.0
 _LOOK_EVERY_S = 0.05
 _attempt = table_of(Attempt)
+# A PostgreSQL server that has been handed a statement finishes it although its client is dead; so its wait is ended
+# too, as a cut line would. The API's receipts wait for the same rows; the carriers post them again.
+_CUT_OFF = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
 
 
 async def killed_before_commit(site: Installation, plan: Plan) -> Verdict:
@@ -83,6 +86,8 @@ async def _kill_with_answers_unwritten(site: Installation, held: list[UUID]) -> 
         await asyncio.sleep(_LATENCY_S + 0.3)
         for worker in site.workers:
             await worker.kill()
+        if site.place.cluster is not None:
+            await connection.execute(_CUT_OFF)
         await connection.rollback()
 
 

@@ -119,7 +119,8 @@ async def product_batch(
     system.ensure_alive()
     samples = {
         "start": sample_of(starts, starting),
-        "sent": Sample(count=count, wall_s=sent.within_s),
+        "sent": Sample(count=len(sent.counters), wall_s=sent.within_s),
+        "failed": Sample(count=sent.failed, wall_s=sent.within_s),
         "attempt": Sample(count=sent.attempts, wall_s=sent.within_s),
         "refused": Sample(count=starts.refused, wall_s=starts.wall_s),
         "left": Sample(count=left, wall_s=right_checks.wall_s),

@@ -11,8 +11,8 @@ from sqlalchemy import distinct, func, select
 
 from bench.load.driver import LoadFailedError
 from bench.load.system import System
-from domain.statuses import AttemptStatus
-from store.tables import Attempt, table_of
+from domain.statuses import AttemptStatus, VerificationStatus
+from store.tables import Attempt, Verification, table_of
 
 _LIMIT_S = 150.0
 _LOOK_AGAIN_S = 0.1
@@ -21,7 +21,7 @@ _SETTLED_S = 0.3
 # Longer than the three seconds after which the API gives up, and than any pause of a busy machine.
 _STUCK_S = 12.0
 
-_attempt = table_of(Attempt)
+_attempt, _verification = table_of(Attempt), table_of(Verification)
 _T = TypeVar("_T")
 
 
@@ -30,19 +30,29 @@ class Sent:
     """The messages of one batch, by the rows: from the first one planned to the last one answered.
 
     `counters` has, for each verification, the counter of its newest attempt that was accepted; `attempts` is how many
-    there were in all, more than one each where messages were not taken in time and failed over.
+    there were in all, more than one each where messages were not taken in time and failed over; `failed` is how many
+    verifications ran out of routes that way.
     """
 
     counters: Mapping[UUID, int]
     attempts: int
+    failed: int
     within_s: float
 
 
 async def sent_since(system: System, marker: UUID, *, count: int) -> Sent:
-    """Wait until each verification made after the marker has a message accepted, and say how long that took."""
+    """Wait until each verification made after the marker has a message accepted, or has failed; say how long it took.
+
+    Raises:
+        LoadFailedError: some have neither in time, or none has been accepted.
+
+    """
     accepted = _attempt.c.status == AttemptStatus.ACCEPTED.value
     made = _attempt.c.id > marker
     how_many = select(func.count(distinct(_attempt.c.verification_id))).where(made, accepted)
+    failed = select(func.count()).where(
+        _verification.c.id > marker, _verification.c.status == VerificationStatus.FAILED.value
+    )
     rows = select(
         _attempt.c.verification_id,
         _attempt.c.sequence,
@@ -53,13 +63,16 @@ async def sent_since(system: System, marker: UUID, *, count: int) -> Sent:
 
     async def all_sent() -> Sent | None:
         async with system.database.reading() as connection:
-            if (await connection.execute(how_many)).scalar_one() < count:
+            without = (await connection.execute(failed)).scalar_one()
+            if (await connection.execute(how_many)).scalar_one() + without < count:
                 return None
             found = (await connection.execute(rows.order_by(_attempt.c.sequence))).all()
         taken = [row for row in found if row.status == AttemptStatus.ACCEPTED.value]
+        if not taken:
+            raise LoadFailedError("Not one message was accepted by a carrier")
         within = max(row.answered_at for row in taken) - min(row.planned_at for row in found)
         counters = {row.verification_id: row.sequence for row in taken}
-        return Sent(counters=counters, attempts=len(found), within_s=within.total_seconds())
+        return Sent(counters=counters, attempts=len(found), failed=without, within_s=within.total_seconds())
 
     sent = await _until(all_sent, what=f"{count} messages", system=system)
     await asyncio.sleep(_SETTLED_S)

@@ -32,12 +32,19 @@ class CheckLimits:
     per_day: int = CHECKS_PER_DAY
 
 
-def allowance(limits: CheckLimits, *, failures_in_a_row: int, checks_today: int) -> int:
-    """Return how many guesses a new verification of a number gets; 0 or less means that it may not start."""
+def allowance(
+    limits: CheckLimits, *, failures_in_a_row: int, checks_today: int, checks_today_in_all: int | None = None
+) -> int:
+    """Return how many guesses a new verification of a number gets; 0 or less means that it may not start.
+
+    `checks_today` are those since the account last unlocked the number; with those before, there is the hard limit.
+    """
+    in_all = checks_today if checks_today_in_all is None else checks_today_in_all
     return min(
         limits.per_verification,
         limits.failures_in_a_row - failures_in_a_row,
         limits.per_day - checks_today,
+        FAILURES_HARD_LIMIT - in_all,
     )
 
 

@@ -1,7 +1,6 @@
 """The bench runs, and its report has a row for everything that it is meant to tell. What it measures is not judged."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -18,11 +17,10 @@ SMALLEST = ("--databases", "sqlite", "--concurrency", "2", "--count", "4", "--ro
 def test_the_smallest_run_reports_every_row(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench.load", *SMALLEST, "--results", str(tmp_path)]
 
-    ended = subprocess.run(command, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=100)
+    ended = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=100)
 
     assert ended.returncode == 0, ended.stderr
     assert all(f"  {what} " in ended.stdout for what, _ in ROWS)
-    assert "NOT MET" in ended.stdout or "met" in ended.stdout
     (report,) = tmp_path.glob("load-*.json")
     figures = json.loads(report.read_text(encoding="utf-8"))["databases"]["sqlite"]["by_concurrency"]["2"]["figures"]
     assert set(figures) == {what for what, _ in ROWS}
@@ -31,7 +29,9 @@ def test_the_smallest_run_reports_every_row(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("wrong", [("--databases", "oracle"), ("--concurrency", "0"), ("--count", "100000")])
 def test_a_wrong_option_is_refused_with_what_is_accepted(wrong: tuple[str, ...]) -> None:
-    ended = subprocess.run([sys.executable, "-m", "bench.load", *wrong], cwd=ROOT, capture_output=True, text=True)
+    command = [sys.executable, "-m", "bench.load", *wrong]
+
+    ended = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
     assert ended.returncode == 2
     assert wrong[1] in ended.stderr

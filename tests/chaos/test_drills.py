@@ -21,7 +21,7 @@ PLAN = Plan(seed=20261122, is_short=True, say=lambda _: None)
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sites() -> AsyncIterator[Sequence[Installation]]:
     async with AsyncExitStack() as stack:
-        opening = (stack.enter_async_context(installation(kind, seed=PLAN.seed)) for kind in KINDS)
+        opening = (stack.enter_async_context(installation(kind, seed=PLAN.seed, is_quick=True)) for kind in KINDS)
         yield await asyncio.gather(*opening)
 
 

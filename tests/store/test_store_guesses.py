@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from domain.errors import DomainError, VerificationFinishedError
+from domain.errors import DomainError, TooSoonError, VerificationFinishedError
 from domain.facts import Caller, VerificationFacts
 from domain.statuses import VerificationStatus
 from services.checks import Checks
@@ -55,7 +55,7 @@ async def test_a_number_has_one_pending_verification_per_account_and_environment
     await a_verification(database, caller)
     await a_verification(database, other)
 
-    with pytest.raises(IntegrityError):
+    with pytest.raises(TooSoonError):
         await a_verification(database, caller)
 
 
@@ -68,7 +68,7 @@ async def test_twenty_inserts_at_once_leave_one_pending_verification(database: D
 
     answers = await asyncio.gather(*(insert() for _ in range(20)), return_exceptions=True)
 
-    assert Counter(type(each) for each in answers) == {VerificationFacts: 1, IntegrityError: 19}
+    assert Counter(type(each) for each in answers) == {VerificationFacts: 1, TooSoonError: 19}
 
 
 @pytest.mark.xdist_group("processes")
