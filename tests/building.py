@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
-from sqlalchemy import select, update
+from sqlalchemy import Column, RowMapping, Table, Update, bindparam, select, update
 
 from activities.delivery import DeliveryActivities
 from api.main import parts_of
@@ -32,7 +32,7 @@ from store.engine import Database
 from store.guards import NumberKey, take_send
 from store.submissions import begin_submission, record_answer
 from store.tables import IdempotentRequest, NumberGuard, Verification, table_of
-from store.times import MARK_WIDTH
+from store.times import MARK_WIDTH, UtcDateTime
 from store.verifications import NewVerification, insert_verification, take_counter
 
 MASTER_KEY = b64encode(bytes(range(32))).decode()
@@ -270,24 +270,30 @@ def use_cases(database: Database, *, workflows: FakeWorkflows | None = None, **c
 async def pass_time(database: Database, caller: Caller, *, seconds: float) -> None:
     """Let seconds go by for everything an account has, by moving its rows into the past."""
     async with database.transaction() as connection:
-        for model in (Verification, NumberGuard, IdempotentRequest):
-            table = table_of(model)
+        for table in (table_of(Verification), table_of(NumberGuard), table_of(IdempotentRequest)):
             found = await connection.execute(select(table).where(table.c.account_id == caller.account_id))
-            rows = [dict(row) for row in found.mappings()]
-            if rows:
-                keys = [column == bindparam(f"of_{column.name}") for column in table.primary_key.columns]
-                named = [{f"of_{column.name}": row[column.name] for column in table.primary_key.columns} for row in rows]
-                moved = [_earlier(row, seconds) for row in rows]
-                values = {name: bindparam(f"new_{name}") for name in moved[0]}
-                renamed = [{f"new_{name}": value for name, value in each.items()} for each in moved]
-                parameters = [{**key, **new} for key, new in zip(named, renamed, strict=True)]
-                await connection.execute(update(table).where(*keys).values(values), parameters)
+            if rows := [_earlier(row, table, seconds) for row in found.mappings()]:
+                await connection.execute(_move(table), rows)
 
 
-def _earlier(row: dict[str, Any], seconds: float) -> dict[str, Any]:
-    moments = {name: value for name, value in row.items() if isinstance(value, datetime)}
-    moved: dict[str, Any] = {name: value - timedelta(seconds=seconds) for name, value in moments.items()}
-    if marks := row.get("recent_sends"):
-        parts = (int(marks[at : at + MARK_WIDTH]) for at in range(0, len(marks), MARK_WIDTH))
-        moved["recent_sends"] = "".join(f"{mark - round(seconds * 1000):0{MARK_WIDTH}d}" for mark in parts)
-    return moved
+def _move(table: Table) -> Update:
+    """Return the statement that gives one row other moments."""
+    same_row = [column == bindparam(f"of_{column.name}") for column in table.primary_key.columns]
+    return update(table).where(*same_row).values({each.name: bindparam(f"to_{each.name}") for each in _moments(table)})
+
+
+def _earlier(row: RowMapping, table: Table, seconds: float) -> dict[str, Any]:
+    """Return the parameters of `_move` for one row."""
+    same_row = {f"of_{column.name}": row[column.name] for column in table.primary_key.columns}
+    return same_row | {f"to_{each.name}": _moved(row[each.name], seconds) for each in _moments(table)}
+
+
+def _moments(table: Table) -> list[Column[Any]]:
+    return [each for each in table.columns if isinstance(each.type, UtcDateTime) or each.name == "recent_sends"]
+
+
+def _moved(value: datetime | str | None, seconds: float) -> datetime | str | None:
+    if isinstance(value, str):
+        marks = (int(value[at : at + MARK_WIDTH]) for at in range(0, len(value), MARK_WIDTH))
+        return "".join(f"{mark - round(seconds * 1000):0{MARK_WIDTH}d}" for mark in marks)
+    return None if value is None else value - timedelta(seconds=seconds)

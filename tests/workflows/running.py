@@ -137,8 +137,8 @@ async def running(
         for each in workers(environment, fakes, regions=regions):
             await stack.enter_async_context(each)
         await VerificationWorkflows(client).start(start, account_id=new_id())
-        handle = client.get_workflow_handle_for(
-            VerificationWorkflow.run, f"verification/{verification_id(start.verification_id)}"
+        handle: Handle = client.get_workflow_handle(
+            f"verification/{verification_id(start.verification_id)}", result_type=VerificationResult
         )
         yield Running(environment=environment, start=start, handle=handle)
         await Replayer(workflows=[VerificationWorkflow]).replay_workflow(await handle.fetch_history())
