@@ -4,6 +4,9 @@ FastAPI has a limit of its own (`max_body_size`), which answers in plain text on
 document on all of them.
 """
 
+import asyncio
+from contextlib import suppress
+
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,8 +15,10 @@ from domain.errors import BodyTooLargeError
 
 MAX_BODY_BYTES = 64 * 1024
 _ACCEPTED = f"A body may have {MAX_BODY_BYTES} bytes."
-# The rest of the body is not read, so the connection cannot be used again.
+# Not all of the body may have been read, so the connection cannot be used again.
 _CLOSE = {"Connection": "close"}
+# A client that is cut off while it sends does not hear why; so some of what it has left is taken and dropped.
+_DROPPED_BYTES, _DROPPING_S = 1024 * 1024, 1.0
 
 
 class BodyLimit:
@@ -44,6 +49,8 @@ class _Counted:
         message = await self._receive()
         self._seen += len(message.get("body", b""))
         if self._seen > MAX_BODY_BYTES:
+            if message.get("more_body", False):
+                await _drop_the_rest(self._receive)
             # Of this kind, because FastAPI takes whatever else is raised while it reads a body for a broken body.
             raise HTTPException(413, _ACCEPTED, headers=_CLOSE)
         return message
@@ -57,6 +64,20 @@ def _declared_length(scope: Scope) -> int:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    # One that asked first (`Expect: 100-continue`) has sent nothing yet, and reading would tell it to.
+    if not any(name == b"expect" for name, _ in scope["headers"]):
+        await _drop_the_rest(receive)
     answer = problem(BodyTooLargeError(_ACCEPTED))
     answer.headers.update(_CLOSE)
     await answer(scope, receive, send)
+
+
+async def _drop_the_rest(receive: Receive) -> None:
+    dropped = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DROPPING_S):
+            while dropped < _DROPPED_BYTES:
+                message = await receive()
+                if not message.get("more_body", False):
+                    return
+                dropped += len(message["body"])

@@ -90,7 +90,8 @@ class ApiClient:
         self._in_turn = in_turn
         self._log = log
         self._turn = 0
-        limits = httpx2.Limits(max_connections=300, max_keepalive_connections=100)
+        # Shorter than the 5 s after which uvicorn closes an idle connection, so that none is used while it closes.
+        limits = httpx2.Limits(max_connections=300, max_keepalive_connections=100, keepalive_expiry=2.0)
         self._clients = [
             httpx2.AsyncClient(base_url=url, trust_env=False, timeout=_PATIENCE_S, limits=limits) for url in urls
         ]

@@ -54,6 +54,7 @@ class Forked:
             name=self.name,
             daemon=True,
         )
+        self.log.touch()
         await asyncio.to_thread(made.start)
         self._process = made
 

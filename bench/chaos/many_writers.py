@@ -30,16 +30,19 @@ async def many_writers(site: Installation, plan: Plan) -> Verdict:
     live = await _live_codes(site, checks // 2)
     programs = [site.programs.writer(number, writers=_WRITERS // processes) for number in range(processes)]
     writers = [Part(program, answers=_has_begun) for program in programs]
-    await asyncio.gather(*(part.start() for part in writers))
-    told = await _check_all(site, live)
-    await asyncio.gather(*(part.stop() for part in writers))
+    try:
+        await asyncio.gather(*(part.start() for part in writers))
+        told = await _check_all(site, live)
+    finally:
+        await asyncio.gather(*(part.stop() for part in writers))
     written = Counter[str]()
-    for program in programs:
-        said = _last_word(program)
+    words = [_last_word(program) for program in programs]
+    for said in words:
         written.update({"writes": said["done"], "writes_refused": said["refused"]})
     took_ms = sorted(each.took_s * 1000 for each in told)
     p99 = round(took_ms[len(took_ms) * 99 // 100])
-    problems = [] if not written["writes_refused"] else [f"{written['writes_refused']} writes were refused"]
+    problems = [f"a write was refused: {said['first_refusal']}" for said in words if said["refused"]]
+    problems += [f"a check was answered {each.status} {each.code}" for each in told if not each.is_done]
     problems += broken_promises(await gather_evidence(site))
     return Verdict(
         fault="F6",
@@ -64,7 +67,7 @@ def _last_word(program: Program) -> dict[str, Any]:
         said = json.loads(program.last_words(1))
         if isinstance(said, dict):
             return said
-    return {"done": 0, "refused": 0}
+    return {"done": 0, "refused": 1, "first_refusal": "the writer ended without a word"}
 
 
 async def _live_codes(site: Installation, count: int) -> list[tuple[str, str]]:

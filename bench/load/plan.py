@@ -14,7 +14,7 @@ MOST_VERIFICATIONS = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aged:
-    """How full the full system is; the lone starts and checks are measured in `rounds` of `count`, in turns."""
+    """How full the full system is; lone starts are measured in `rounds` of `count`, with four checks each."""
 
     old: int
     open: int
@@ -39,15 +39,15 @@ class Plan:
     @property
     def alone(self) -> int:
         """Return how many requests are made one at a time, with pauses, in a round."""
-        return min(self.count or 30, 30)
+        return min(self.count or 30, 12 if self.is_quick else 30)
 
     def batch(self, concurrency: int) -> int:
         """Return how many verifications one batch at a concurrency has: seconds of work, not minutes."""
         if self.count is not None:
             return self.count
         if self.is_quick:
-            return min(50 + 3 * concurrency, 250)
-        return min(100 + 10 * concurrency, 800)
+            return min(40 + 2 * concurrency, 160)
+        return min(100 + 10 * concurrency, 600)
 
 
 def parse(arguments: Sequence[str]) -> Plan:
@@ -68,13 +68,13 @@ def parse(arguments: Sequence[str]) -> Plan:
     parser.add_argument("--results", type=Path, default=ROOT / "bench" / "results", help="folder of the JSON report")
     options = parser.parse_args(arguments)
     quick = options.quick
-    old, open_, workflows = (100_000, 1_000, 50) if quick else (1_000_000, 10_000, 1_000)
+    old, open_, workflows = (100_000, 1_000, 20) if quick else (1_000_000, 10_000, 1_000)
     aged = Aged(
         old=old if options.old is None else options.old,
         open=open_ if options.open is None else options.open,
         open_workflows=workflows if options.open_workflows is None else options.open_workflows,
         rounds=3 if quick else 8,
-        count=25,
+        count=12 if quick else 25,
     )
     plan = Plan(
         databases=options.databases,

@@ -12,6 +12,8 @@ from rules.routing.catalog import Route
 
 # Automatic attempts for one message that somebody asked for; the design's guard against paying without end.
 MAX_ATTEMPTS_PER_SEND = 3
+# Attempts that no worker took cost nothing but three seconds each; so many more bound a message's history.
+MAX_PLANS_PER_SEND = 15
 
 # The person will not get the message on any route.
 _HOPELESS = frozenset({FailureClass.RECIPIENT_PERMANENT, FailureClass.OPTED_OUT})
@@ -83,18 +85,33 @@ def after_failure(routes: Sequence[Route], tried: Sequence[Tried], *, cause: Fai
         return GiveUp(reason=str(last.failure_class))
     if cause is FailOverCause.NO_RECEIPT and last.status is AttemptStatus.DELIVERED:
         return Wait(reason=f"{last.carrier} reported the message delivered")
-    this_send = [each for each in tried if each.send == last.send]
-    best = None
-    if len(this_send) < MAX_ATTEMPTS_PER_SEND:
-        used = {(each.carrier, each.pool_country) for each in this_send}
-        fresh = [route for route in routes if (route.carrier, route.pool_country) not in used]
-        best = _best(fresh, tried)
+    best = _next(routes, tried, send=last.send)
     if best is not None:
         where = "next in" if best.pool_country == last.pool_country else "backup"
         return Choice(route=best, reason=f"{_told(last, cause)}: {where} pool {best.pool_country}")
     if any(each.status in _MAY_ARRIVE for each in tried):
         return Wait(reason="no further route; a message may still have arrived")
     return GiveUp(reason="no_route_left")
+
+
+def _next(routes: Sequence[Route], tried: Sequence[Tried], *, send: int) -> Route | None:
+    """Return the next route of a message: one that no carrier was asked on yet, in a region that was not silent.
+
+    Where every region was, the one that was tried least is tried again: nothing has left us, so nothing was paid, and
+    workers that are overwhelmed or restarting come back.
+    """
+    this_send = [each for each in tried if each.send == send]
+    asked = {(each.carrier, each.pool_country) for each in this_send if each.carrier_code != REGION_SILENT_CODE}
+    if len(asked) >= MAX_ATTEMPTS_PER_SEND or len(this_send) >= MAX_PLANS_PER_SEND:
+        return None
+    fresh = [route for route in routes if (route.carrier, route.pool_country) not in asked]
+    silent = [each.region for each in this_send if each.carrier_code == REGION_SILENT_CODE]
+    heard = [each for each in tried if each.carrier_code != REGION_SILENT_CODE]
+    best = _best([route for route in fresh if route.region not in silent], heard)
+    if best is not None or not silent:
+        return best
+    allowed = [route for route in fresh if not _is_ruled_out(route, heard)]
+    return min(allowed, key=lambda route: silent.count(route.region), default=None)
 
 
 def _best(routes: Sequence[Route], tried: Sequence[Tried]) -> Route | None:
@@ -112,8 +129,6 @@ def _is_ruled_out(route: Route, tried: Sequence[Tried]) -> bool:
 
 def _rules_out(each: Tried, route: Route) -> bool:
     """Say whether what one attempt met would meet the route as well."""
-    if each.carrier_code == REGION_SILENT_CODE:
-        return each.region == route.region
     match each.failure_class:
         case FailureClass.BLOCKED_CONTENT:
             return each.sender_type == route.sender_type

@@ -190,14 +190,17 @@ async def in_pieces(size: int) -> AsyncIterator[bytes]:
 
 
 @pytest.mark.parametrize("path", ["/v1/verifications", "/v1/verifications/unlock", "/v1/nothing", "/v1/limits"])
-async def test_a_body_that_says_it_is_over_64_kib_is_refused_unread(api: Api, path: str) -> None:
-    answer = await api.client.post(path, content=b"x" * 65_537)
+async def test_a_body_that_says_it_is_over_64_kib_is_refused_before_anything_else(api: Api, path: str) -> None:
+    answers = [await api.client.post(path, content=b"x" * size) for size in (65_537, 500_000)]
 
-    assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
+    assert {(each.status_code, each.json()["code"]) for each in answers} == {(413, "body-too-large")}
 
 
-async def test_a_body_that_turns_out_to_be_over_64_kib_is_refused(api: Api) -> None:
-    answer = await post(api, in_pieces(70_000))
+@pytest.mark.parametrize("size", [66_000, 70_000, 500_000])
+async def test_a_body_that_turns_out_to_be_over_64_kib_is_refused_so_that_the_sender_hears_it(
+    api: Api, size: int
+) -> None:
+    answer = await post(api, in_pieces(size))
 
     assert (answer.status_code, answer.json()["code"]) == (413, "body-too-large")
     await assert_nothing_happened(api)

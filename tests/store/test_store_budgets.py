@@ -22,7 +22,6 @@ def a_scope() -> str:
     return f"test/{new_id().hex}"
 
 
-@pytest.mark.xdist_group("processes")
 @pytest.mark.parametrize("limit", [1, 7, 100])
 async def test_of_200_takers_in_several_processes_a_budget_lets_its_limit_through(
     database_url: str, crowd: Crowd, limit: int
@@ -32,7 +31,6 @@ async def test_of_200_takers_in_several_processes_a_budget_lets_its_limit_throug
     assert sum(taken) == limit
 
 
-@pytest.mark.xdist_group("processes")
 @pytest.mark.parametrize("limit", [1, 7, 100])
 async def test_of_200_wrong_guesses_in_several_processes_an_account_s_budget_lets_its_limit_through(
     database: Database, database_url: str, crowd: Crowd, limit: int

@@ -71,7 +71,6 @@ async def test_twenty_inserts_at_once_leave_one_pending_verification(database: D
     assert Counter(type(each) for each in answers) == {VerificationFacts: 1, TooSoonError: 19}
 
 
-@pytest.mark.xdist_group("processes")
 async def test_of_100_wrong_guesses_at_once_from_several_processes_exactly_max_checks_are_counted(
     database: Database, database_url: str, crowd: Crowd
 ) -> None:
@@ -85,7 +84,6 @@ async def test_of_100_wrong_guesses_at_once_from_several_processes_exactly_max_c
     assert (await facts_of(database, verification.id)).checks == verification.max_checks
 
 
-@pytest.mark.xdist_group("processes")
 async def test_of_100_wrong_codes_checked_at_once_by_several_processes_exactly_max_checks_are_compared(
     database: Database, database_url: str, crowd: Crowd
 ) -> None:
@@ -98,7 +96,6 @@ async def test_of_100_wrong_codes_checked_at_once_by_several_processes_exactly_m
     assert answers == {"False pending": 4, "False max_attempts_reached": 1, "verification-finished": 95}
 
 
-@pytest.mark.xdist_group("processes")
 async def test_100_right_codes_at_once_by_several_processes_are_all_approved_by_one_transition(
     database: Database, database_url: str, crowd: Crowd
 ) -> None:

@@ -4,8 +4,6 @@ import asyncio
 from collections import Counter
 from contextlib import suppress
 
-import pytest
-
 from domain.facts import Caller
 from domain.ids import new_id
 from store.engine import Database
@@ -32,7 +30,6 @@ async def test_of_twenty_requests_at_once_one_gets_the_key(database: Database) -
     assert sum(got) == 1
 
 
-@pytest.mark.xdist_group("processes")
 async def test_of_several_processes_at_once_one_gets_each_key(
     database: Database, database_url: str, crowd: Crowd
 ) -> None:

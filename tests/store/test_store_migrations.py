@@ -204,10 +204,10 @@ async def test_a_database_that_is_away_is_told_in_one_word(tmp_path: Path) -> No
 
 
 async def test_32_writers_at_once_are_never_told_that_the_database_is_locked(database: Database) -> None:
-    table = table_of(Account)
+    caller, table = await a_caller(database), table_of(Account)
 
     async def write() -> None:
         async with database.transaction() as connection:
-            await connection.execute(table.update().values(name="ACME"))
+            await connection.execute(table.update().where(table.c.id == caller.account_id).values(name="ACME"))
 
     await asyncio.gather(*(write() for _ in range(32)))

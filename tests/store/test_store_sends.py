@@ -143,7 +143,6 @@ async def test_of_twenty_takers_at_once_exactly_one_wins_the_second_message_too(
     assert sum(each is not None for each in taken) == 1
 
 
-@pytest.mark.xdist_group("processes")
 async def test_of_several_processes_at_once_exactly_one_wins_each_number(
     database: Database, database_url: str, crowd: Crowd
 ) -> None:

@@ -65,7 +65,6 @@ async def test_of_twenty_takers_at_once_one_may_submit(database: Database) -> No
     assert Counter(counters) == {0: 1, None: 19}
 
 
-@pytest.mark.xdist_group("processes")
 async def test_of_several_processes_at_once_one_may_submit_each_attempt(
     database: Database, database_url: str, crowd: Crowd
 ) -> None:

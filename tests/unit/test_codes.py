@@ -14,8 +14,6 @@ from domain.challenge import MAX_CODE_LENGTH, MIN_CODE_LENGTH, guess_probability
 from security.codes import code_for, proved_counter
 from security.keyring import derive
 
-# In one process, so that the codes are made once.
-pytestmark = pytest.mark.xdist_group("codes")
 KEY = bytes(range(32))
 ONE, OTHER = UUID(int=1), UUID(int=2)
 # A code costs 20 µs: a hundred thousand fit into a few seconds, and any bias worth having shows in them.

@@ -10,6 +10,7 @@ from domain.statuses import AttemptStatus, FailureClass
 from rules.routing.catalog import Catalog, Policy, Route, SenderType, catalog_of
 from rules.routing.failover import (
     MAX_ATTEMPTS_PER_SEND,
+    MAX_PLANS_PER_SEND,
     REGION_SILENT_CODE,
     Choice,
     GiveUp,
@@ -206,7 +207,6 @@ def test_a_region_without_workers_rules_out_all_its_routes() -> None:
 
     assert chosen(step) == C
     assert step.reason == "no worker in region eu took the message for a: backup pool US"
-    assert after(silent, routes=[A, B], cause=FailOverCause.REGION_SILENT) == GiveUp(reason="no_route_left")
 
 
 def test_what_one_attempt_ruled_out_stays_so_for_the_next() -> None:
@@ -275,3 +275,19 @@ def test_a_route_is_never_chosen_twice_for_one_message() -> None:
             step = after(*attempts)
         assert len({(each.carrier, each.pool_country) for each in attempts}) == 3
         assert not isinstance(step, Choice)
+
+
+def test_where_every_region_was_silent_the_least_tried_is_tried_again() -> None:
+    silent = [tried(route, carrier_code=REGION_SILENT_CODE) for route in (A, C)]
+
+    again = after(*silent, cause=FailOverCause.REGION_SILENT)
+    and_again = after(*silent, silent[0], cause=FailOverCause.REGION_SILENT)
+
+    assert chosen(again) == A
+    assert chosen(and_again) == C
+
+
+def test_silent_regions_are_not_tried_for_ever() -> None:
+    silent = [tried(A, carrier_code=REGION_SILENT_CODE)] * MAX_PLANS_PER_SEND
+
+    assert after(*silent, cause=FailOverCause.REGION_SILENT) == GiveUp(reason="no_route_left")
