@@ -1,6 +1,6 @@
 """Checking a code: count the guess, compare, approve; one transaction, answered without Temporal."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -87,7 +87,9 @@ class Checks:
         if proved is not None:
             await mark_proved(connection, verification_id=facts.id, counter=proved)
             facts = await self._end(connection, facts, VerificationStatus.APPROVED, "code_proved")
-            attempts = await attempts_of(connection, facts.id)
+            attempts = [
+                replace(each, proved_at=facts.finished_at) if each.sequence == proved else each for each in attempts
+            ]
         elif facts.checks == facts.max_checks:
             facts = await self._end(connection, facts, VerificationStatus.MAX_ATTEMPTS_REACHED, "too_many_wrong_codes")
         return CheckOutcome(valid=proved is not None, view=self._presenter.show(facts, counted.guard, attempts))

@@ -24,7 +24,7 @@ async def database_gone(site: Installation, plan: Plan) -> Verdict:
         count=plan.size(short=30, long=1_200),
         per_s=10,
         at_once=plan.size(short=30, long=100),
-        patience_s=plan.size(short=20, long=45),
+        patience_s=plan.size(short=8, long=45),
     )
     driving = asyncio.create_task(drive(site, load, rng=plan.rng("F5"), name="F5"))
     problems: list[str] = []
