@@ -5,8 +5,10 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 from bench.chaos.catalog import DRILLS
+from bench.chaos.forked import Forks
 from bench.chaos.installation import installation
 from bench.chaos.places import KINDS
 from bench.chaos.verdict import Plan, Verdict, report
@@ -32,7 +34,9 @@ async def _run(faults: Sequence[str], kinds: Sequence[str], *, seed: int, is_sho
     verdicts = []
     for kind in kinds:
         print(f"{kind}: starting an installation", flush=True)
-        async with installation(kind, seed=seed, is_quick=is_short) as site:
+        async with AsyncExitStack() as stack:
+            forks = await stack.enter_async_context(Forks()) if is_short else None
+            site = await stack.enter_async_context(installation(kind, seed=seed, forks=forks))
             for fault in faults:
                 started = time.monotonic()
                 verdict = await DRILLS[fault](site, Plan(seed=seed, is_short=is_short, say=_teller(kind, fault)))

@@ -10,6 +10,7 @@ import httpx2
 from temporalio.client import Client
 
 from bench.chaos.api_log import ApiClient, ApiLog
+from bench.chaos.forked import Forks
 from bench.chaos.inbox import Inbox
 from bench.chaos.numbers import Numbers
 from bench.chaos.outages import Outages
@@ -136,17 +137,17 @@ async def _works(said: str) -> bool:
 
 
 @asynccontextmanager
-async def installation(kind: str, *, seed: int, is_quick: bool = False) -> AsyncIterator[Installation]:
+async def installation(kind: str, *, seed: int, forks: Forks | None = None) -> AsyncIterator[Installation]:
     """Yield a running installation on one kind of database; afterwards nothing of it is left.
 
-    A quick one forks its processes from one that has imported everything (`forked.py`).
+    With `forks` its processes are forked from one that has imported everything (`forked.py`).
     """
     with tempfile.TemporaryDirectory(prefix="countersign-chaos-") as folder:
         home = Path(folder)
         place = place_of(kind, home)
         try:
             await place.open()
-            programs = Programs.of(home, database_url=place.url, is_quick=is_quick)
+            programs = Programs.of(home, database_url=place.url, forks=forks)
             async with httpx2.AsyncClient(trust_env=False) as http:
                 made = Installation(home, place, programs=programs, http=http, seed=seed)
                 try:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bench.chaos.forked import Forked
+from bench.chaos.forked import Forked, Forks
 from bench.chaos.part import Command, Program
 from cli.launch import Launch
 from cli.ports import free_port
@@ -19,15 +19,15 @@ from runtime.settings import Settings
 class Programs:
     """Makes the processes of one installation; `clock_s` is how far a process's Python clock is to be off.
 
-    `is_quick` forks the Python ones instead of executing their commands.
+    With `forks` the Python ones are forked instead of executed.
     """
 
     launch: Launch
     environment: Mapping[str, str]
-    is_quick: bool
+    forks: Forks | None
 
     @classmethod
-    def of(cls, home: Path, *, database_url: str, is_quick: bool) -> "Programs":
+    def of(cls, home: Path, *, database_url: str, forks: Forks | None) -> "Programs":
         """Return the programs of an installation in a folder, on free ports."""
         temporal_port = free_port()
         settings = Settings(
@@ -36,7 +36,7 @@ class Programs:
         own = LaunchSettings(temporal_port=temporal_port, temporal_ui_port=free_port(), temporal_address=None)
         secret = own_secret(home, "sandbox.secret")
         launch = Launch(settings=settings, own=own, home=home, sandbox_port=free_port(), sandbox_secret=secret)
-        return cls(launch=launch, environment={"COUNTERSIGN_DATABASE_URL": database_url}, is_quick=is_quick)
+        return cls(launch=launch, environment={"COUNTERSIGN_DATABASE_URL": database_url}, forks=forks)
 
     @property
     def sandbox_url(self) -> str:
@@ -70,7 +70,7 @@ class Programs:
         return self._started(self._fitted(self.launch.worker(), f"worker-{number}", clock_s))
 
     def _started(self, child: Child) -> Program:
-        return Forked(child) if self.is_quick else Command(child)
+        return Command(child) if self.forks is None else Forked(child, self.forks)
 
     def _fitted(self, child: Child, name: str, clock_s: int) -> Child:
         python, *rest = child.command

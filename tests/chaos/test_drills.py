@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 
 from bench.chaos.catalog import DRILLS
+from bench.chaos.forked import Forks
 from bench.chaos.installation import Installation, installation
 from bench.chaos.places import KINDS
 from bench.chaos.verdict import Plan, Verdict, report
@@ -20,8 +21,8 @@ PLAN = Plan(seed=20261122, is_short=True, say=lambda _: None)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def sites() -> AsyncIterator[Sequence[Installation]]:
-    async with AsyncExitStack() as stack:
-        opening = (stack.enter_async_context(installation(kind, seed=PLAN.seed, is_quick=True)) for kind in KINDS)
+    async with Forks() as forks, AsyncExitStack() as stack:
+        opening = (stack.enter_async_context(installation(kind, seed=PLAN.seed, forks=forks)) for kind in KINDS)
         yield await asyncio.gather(*opening)
 
 
