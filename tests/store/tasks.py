@@ -4,11 +4,12 @@ import asyncio
 from collections import Counter
 from uuid import UUID
 
+from domain.audit import AuditEntry
 from domain.errors import CheckBudgetError, DomainError
 from domain.facts import Caller
 from domain.statuses import Environment
 from services.wrong_checks import WrongCheckBudget
-from store import budgets
+from store import audit, budgets
 from store.checks import count_guess
 from store.engine import Database
 from store.guards import NumberKey, take_send
@@ -104,3 +105,16 @@ async def begin_all(database: Database, attempts: list[UUID]) -> list[int]:
             if await begin_submission(connection, attempt) is not None:
                 won.append(at)
     return won
+
+
+async def record_50_entries(database: Database, account_id: UUID) -> None:
+    """Record 50 entries of one account at once."""
+    entry = AuditEntry(
+        account_id=account_id, environment=None, actor="system", action="account.changed", subject=None, details={}
+    )
+
+    async def record() -> None:
+        async with database.transaction() as connection:
+            await audit.record(connection, entry)
+
+    await asyncio.gather(*(record() for _ in range(50)))

@@ -17,6 +17,7 @@ from sqlmodel import SQLModel
 
 from bench.postgres import Cluster
 from domain.errors import DatabaseUnavailableError
+from store.audit_tables import AuditRow
 from store.engine import Database
 from store.migrate import NotMigratedError, ensure_migrated, head, migrate
 from store.tables import Account, table_of
@@ -106,6 +107,7 @@ async def test_every_step_goes_back_and_forth(empty_url: str) -> None:
         seen = [await connection.run_sync(migrated_to, revision) for revision in ("head", "base", "head")]
     await database.close()
 
+    assert table_of(AuditRow).name in seen[0]
     assert seen[0] == seen[2] == {*SQLModel.metadata.tables, "alembic_version"}
     assert seen[1] == {"alembic_version"}
 
