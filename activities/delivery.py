@@ -1,12 +1,11 @@
 """Submitting a message: never the same attempt twice, and no transaction open while a carrier is on the line."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from uuid import UUID
 
 from temporalio import activity
 
 from carriers.protocol import Answer, Carrier, Message
-from domain.facts import AttemptFacts, VerificationFacts
 from domain.messages import SendOrder, Submission
 from domain.statuses import AttemptStatus, FailureClass, SubmissionStatus
 from rules.content.text import compose
@@ -15,8 +14,7 @@ from security.columns import ColumnCipher
 from security.keyring import KeyRing
 from store.attempts import read_attempt
 from store.engine import Database
-from store.submissions import begin_submission, record_answer, settle_unsent
-from store.verifications import read_verification
+from store.submissions import Begun, begin_submission, record_answer, settle_unsent
 
 _NO_CARRIER = Answer(
     status=SubmissionStatus.REJECTED, failure_class=FailureClass.ROUTE_TEMPORARY, carrier_code="not-configured"
@@ -27,14 +25,6 @@ _SETTLED = {
     AttemptStatus.THROTTLED: SubmissionStatus.THROTTLED,
     AttemptStatus.UNKNOWN: SubmissionStatus.UNKNOWN,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Won:
-    """A submission that this try, and no other, may make."""
-
-    attempt: AttemptFacts
-    verification: VerificationFacts
 
 
 class DeliveryActivities:
@@ -62,11 +52,12 @@ class DeliveryActivities:
         A carrier that stays silent yields `unknown`, and so does an attempt that an earlier try of this activity left
         in `submitting`: either may have been sent, and asking again could send a second one.
         """
-        won = await self._begin(order)
-        if won is None:
+        async with self._database.statement() as connection:
+            begun = await begin_submission(connection, order.attempt_id)
+        if begun is None:
             return await self._settled(order)
-        carrier = self._carriers.get(won.attempt.carrier)
-        answer = _NO_CARRIER if carrier is None else await carrier.submit(self._message(won))
+        carrier = self._carriers.get(begun.carrier)
+        answer = _NO_CARRIER if carrier is None else await carrier.submit(self._message(order.attempt_id, begun))
         async with self._database.statement() as connection:
             await record_answer(
                 connection,
@@ -78,14 +69,6 @@ class DeliveryActivities:
             )
         return Submission(attempt_id=order.attempt_id, status=answer.status, failure_class=answer.failure_class)
 
-    async def _begin(self, order: SendOrder) -> _Won | None:
-        async with self._database.transaction() as connection:
-            if await begin_submission(connection, order.attempt_id) is None:
-                return None
-            attempt = await read_attempt(connection, order.attempt_id)
-            verification = await read_verification(connection, order.verification_id)
-        return None if attempt is None or verification is None else _Won(attempt[1], verification)
-
     async def _settled(self, order: SendOrder) -> Submission:
         """Say what is known of an attempt that cannot be begun (again)."""
         async with self._database.transaction() as connection:
@@ -96,23 +79,18 @@ class DeliveryActivities:
         status = _SETTLED.get(found[1].status, SubmissionStatus.ACCEPTED)
         return Submission(attempt_id=order.attempt_id, status=status, failure_class=found[1].failure_class)
 
-    def _message(self, won: _Won) -> Message:
-        verification, attempt = won.verification, won.attempt
+    def _message(self, attempt_id: UUID, begun: Begun) -> Message:
         code = code_for(
             self._keys.codes,
-            verification_id=verification.id,
-            counter=attempt.sequence,
-            length=verification.code_length,
+            verification_id=begun.verification_id,
+            counter=begun.sequence,
+            length=begun.code_length,
         )
-        left_s = int((verification.expires_at - verification.read_at).total_seconds())
+        left_s = int((begun.expires_at - begun.read_at).total_seconds())
         return Message(
-            attempt_id=attempt.id,
-            to=self._numbers.decrypt(
-                verification.number_sealed, account_id=verification.account_id, row=verification.id
-            ),
-            sender=attempt.sender,
-            text=compose(
-                self._templates, locale=verification.locale, code=code, brand=verification.brand, ttl_s=left_s
-            ),
+            attempt_id=attempt_id,
+            to=self._numbers.decrypt(begun.number_sealed, account_id=begun.account_id, row=begun.verification_id),
+            sender=begun.sender,
+            text=compose(self._templates, locale=begun.locale, code=code, brand=begun.brand, ttl_s=left_s),
             validity_s=max(1, left_s),
         )

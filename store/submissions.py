@@ -3,9 +3,26 @@
 Each step is one conditional statement, so that of any number of workers one wins, and states only move forward.
 """
 
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import String, and_, bindparam, case, delete, func, literal, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.statuses import AttemptStatus, FailureClass, ReceiptStatus, SubmissionStatus, VerificationStatus
@@ -23,6 +40,17 @@ _IS_LIVE_VERIFICATION = (
     )
     .exists()
 )
+
+
+def _of_verification(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a column of the attempt's verification beside the attempt's own, without a second statement.
+
+    Joined as text, because SQLAlchemy leaves table names out of what SQLite returns, in subqueries too.
+    """
+    same = text("verification.id = attempt.verification_id")
+    return select(column).select_from(_verification).where(same).scalar_subquery().label(column.key)
+
+
 _BEGIN = (
     update(_attempt)
     .where(
@@ -31,7 +59,24 @@ _BEGIN = (
         _IS_LIVE_VERIFICATION,
     )
     .values(status=fixed(AttemptStatus.SUBMITTING), submitting_at=now())
-    .returning(_attempt.c.sequence)
+    .returning(
+        _attempt.c.verification_id,
+        _attempt.c.sequence,
+        _attempt.c.carrier,
+        _attempt.c.sender,
+        now().label("read_at"),
+        *(
+            _of_verification(column)
+            for column in (
+                _verification.c.account_id,
+                _verification.c.number_sealed,
+                _verification.c.code_length,
+                _verification.c.locale,
+                _verification.c.brand,
+                _verification.c.expires_at,
+            )
+        ),
+    )
 )
 # A receipt may overtake the answer; it was kept, and now that the message is accepted it is the status.
 _ANSWER = (
@@ -113,10 +158,27 @@ _PROVE = (
 )
 
 
-async def begin_submission(connection: AsyncConnection, attempt_id: UUID) -> int | None:
-    """Take an attempt from planned to submitting; return its counter to the one caller that won, None to all others."""
-    counter: int | None = (await connection.execute(_BEGIN, {"of_attempt": attempt_id})).scalar_one_or_none()
-    return counter
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """An attempt that its winner, and nobody else, may submit: route, counter of the code, what the message needs."""
+
+    verification_id: UUID
+    sequence: int
+    carrier: str
+    sender: str
+    account_id: UUID
+    number_sealed: str = field(repr=False)
+    code_length: int
+    locale: str
+    brand: str
+    expires_at: datetime
+    read_at: datetime
+
+
+async def begin_submission(connection: AsyncConnection, attempt_id: UUID) -> Begun | None:
+    """Take an attempt from planned to submitting; tell the one caller that won what to submit, and all others None."""
+    row = (await connection.execute(_BEGIN, {"of_attempt": attempt_id})).mappings().one_or_none()
+    return None if row is None else Begun(**row)
 
 
 async def record_answer(
