@@ -35,6 +35,7 @@ from domain.messages import VERIFICATION_QUEUE, carrier_queue
 from runtime.logs import configure_logs
 from runtime.settings import Settings, read_settings, reference
 from runtime.setup import carrier_client, carriers, catalog, key_ring_of, number_cipher
+from runtime.temporal import connect
 from services.workflow_gateway import VerificationWorkflows
 from store.engine import Database
 from workflows import upkeep
@@ -137,10 +138,10 @@ def _carrier_worker(client: Client, delivery: DeliveryActivities, region: str) -
 
 async def _client_once_there(settings: Settings, stop: asyncio.Event) -> Client | None:
     """Wait for Temporal, as long as it takes; None when told to stop first."""
-    told = False
+    told, keys = False, key_ring_of(settings)
     while not stop.is_set():
         try:
-            return await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
+            return await connect(settings, keys=keys, is_lazy=False)
         except (RPCError, RuntimeError):
             if not told:
                 _log.warning("temporal_is_away", address=settings.temporal_address)

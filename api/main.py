@@ -47,7 +47,7 @@ def create() -> FastAPI:
 async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """Open what an API process works with, and close it again."""
     database = Database(settings.database, pool_size=settings.database_pool)
-    client = await connect(settings.temporal_address, namespace=settings.temporal_namespace)
+    client = await connect(settings, keys=key_ring_of(settings))
     async with carrier_client() as http:
         parts = parts_of(settings, database=database, workflows=VerificationWorkflows(client), http=http)
         yield parts

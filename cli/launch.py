@@ -8,6 +8,7 @@ from pathlib import Path
 from cli.processes import Child
 from cli.settings import LaunchSettings
 from runtime.settings import ROOT, Settings
+from runtime.temporal_settings import PayloadEncryption
 from workflows.attributes import ALL
 
 _BIN = Path(sys.executable).parent
@@ -49,6 +50,15 @@ class Launch:
         embedded = f"http://127.0.0.1:{self.own.temporal_ui_port}" if self.own.temporal_address is None else None
         return self.own.temporal_ui or embedded
 
+    @property
+    def for_processes(self) -> Settings:
+        """Return the settings as its processes are told them; an embedded Temporal is read by nobody else."""
+        told: dict[str, object] = {"temporal_address": self.temporal_address}
+        if self.own.temporal_address is None:
+            told["payload_encryption"] = self.settings.payload_encryption or PayloadEncryption.OFF
+            told["temporal_ui_origin"] = self.settings.temporal_ui_origin or self.temporal_ui
+        return self.settings.model_copy(update=told)
+
     def temporal(self) -> Child:
         """Return the embedded Temporal server: the official development server with a file database."""
         command = [
@@ -63,6 +73,8 @@ class Launch:
             command += ["--sqlite-pragma", each]
         for attribute in ALL:
             command += ["--search-attribute", f"{attribute.name}=Keyword"]
+        if self.for_processes.payloads is not PayloadEncryption.OFF:
+            command += ["--ui-codec-endpoint", f"{self.api}/codec"]
         return self._child("temporal", command)
 
     def sandbox(self) -> Child:
@@ -95,11 +107,14 @@ class Launch:
 
     def _environment(self) -> dict[str, str]:
         inherited = {name: value for name, value in os.environ.items() if name != _NO_BYTECODE}
+        told = self.for_processes
         return inherited | {
             "COUNTERSIGN_HOME": str(self.home),
-            "COUNTERSIGN_TEMPORAL_ADDRESS": self.temporal_address,
+            "COUNTERSIGN_TEMPORAL_ADDRESS": told.temporal_address,
+            "COUNTERSIGN_PAYLOAD_ENCRYPTION": told.payloads,
             "COUNTERSIGN_SANDBOX_URL": f"http://127.0.0.1:{self.sandbox_port}",
             "COUNTERSIGN_SANDBOX_SECRET": self.sandbox_secret,
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
+            **({} if told.temporal_ui_origin is None else {"COUNTERSIGN_TEMPORAL_UI_ORIGIN": told.temporal_ui_origin}),
         }

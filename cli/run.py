@@ -86,7 +86,7 @@ async def _until_stopped(launch: Launch) -> None:
 async def _run(launch: Launch) -> None:
     told = _RunFile(launch)
     processes = Processes(on_change=lambda: told.write(processes.pids()))
-    client = await connect(launch.temporal_address, namespace=launch.settings.temporal_namespace)
+    client = await connect(launch.for_processes, keys=None)
     try:
         api_key = await _start(launch, processes, client)
         headers = {"Authorization": f"Bearer {api_key}"}

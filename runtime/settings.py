@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from domain.challenge import DEFAULT_CODE_LENGTH
 from rules.protection.checks import (
@@ -16,6 +16,7 @@ from rules.protection.checks import (
     CheckLimits,
     unsafe_limits,
 )
+from runtime.temporal_settings import TemporalSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,7 +30,7 @@ _DRIVERS = {
 }
 
 
-class Settings(BaseSettings):
+class Settings(TemporalSettings):
     """Everything an instance can be told. Each field is `COUNTERSIGN_<NAME>` (`docs/operations.md`)."""
 
     model_config = SettingsConfigDict(env_prefix="COUNTERSIGN_", extra="ignore")
@@ -39,8 +40,6 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535)
     database_url: str | None = None
     database_pool: int = Field(default=20, ge=1, le=500)
-    temporal_address: str = "127.0.0.1:7233"
-    temporal_namespace: str = "default"
     master_key: SecretStr | None = None
     api_rate: int = Field(default=10, ge=0)
     api_processes: int = Field(default=1, ge=1, le=64)

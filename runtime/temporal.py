@@ -1,16 +1,63 @@
-"""The connection to Temporal, made when it is first needed, so that a process starts while Temporal is away."""
+"""The connection to Temporal: one function for every process, so that none goes without TLS or encryption."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.converter import DataConverter
+from temporalio.service import RPCError, RPCStatusCode, TLSConfig
+
+from runtime.codec import encrypting
+from runtime.temporal_settings import PayloadEncryption, TemporalSettings
+from security.keyring import KeyRing
+from security.payloads import PayloadCipher
 
 
-async def connect(address: str, *, namespace: str) -> Client:
-    """Return a client that connects on its first call."""
-    return await Client.connect(address, namespace=namespace, lazy=True)
+async def connect(settings: TemporalSettings, *, keys: KeyRing | None, is_lazy: bool = True) -> Client:
+    """Return a client, which connects on its first call unless told to do so now.
+
+    Without keys it is for what has no payloads: to ask whether Temporal is there, who polls, to register attributes.
+    """
+    return await Client.connect(
+        settings.temporal_address,
+        namespace=settings.temporal_namespace,
+        lazy=is_lazy,
+        tls=_tls(settings),
+        api_key=settings.temporal_key(),
+        data_converter=converter(settings, keys),
+    )
+
+
+def converter(settings: TemporalSettings, keys: KeyRing | None) -> DataConverter:
+    """Return what turns messages into payloads and back, as the settings say."""
+    cipher = None if keys is None else payload_cipher(settings, keys)
+    if cipher is None:
+        return DataConverter.default
+    return encrypting(cipher, is_strict=settings.payloads is PayloadEncryption.STRICT)
+
+
+def payload_cipher(settings: TemporalSettings, keys: KeyRing) -> PayloadCipher | None:
+    """Return what seals this instance's payloads; None where they stay plain."""
+    if settings.payloads is PayloadEncryption.OFF:
+        return None
+    return PayloadCipher(keys.payloads, namespace=settings.temporal_namespace)
+
+
+def _tls(settings: TemporalSettings) -> TLSConfig | bool:
+    if not settings.temporal_tls:
+        return False
+    return TLSConfig(
+        server_root_ca_cert=_content(settings.temporal_tls_ca_file),
+        domain=settings.temporal_tls_server_name,
+        client_cert=_content(settings.temporal_tls_cert_file),
+        client_private_key=_content(settings.temporal_tls_key_file),
+    )
+
+
+def _content(file: Path | None) -> bytes | None:
+    return None if file is None else file.read_bytes()
 
 
 async def ensure_search_attributes(client: Client, names: Iterable[str]) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from security.payloads import PayloadKeys
+
 KEY_BYTES = 32
 # A lookup key is cut to 128 bits: no collisions to speak of, half the index (`security.md` §2).
 LOOKUP_HEX_DIGITS = 32
@@ -36,6 +38,7 @@ class KeyRing:
     columns: bytes = field(repr=False)
     lookup: bytes = field(repr=False)
     api_keys: bytes = field(repr=False)
+    payloads: PayloadKeys
     fingerprint: str
 
     def lookup_hash(self, value: str) -> str:
@@ -56,12 +59,14 @@ def key_ring(master_key: str) -> KeyRing:
         master = b""
     if len(master) != KEY_BYTES:
         raise BadKeyError("The master key must be 32 random bytes in base64, as `openssl rand -base64 32` prints them.")
+    # What a key is called must not help to guess it: a derived value, not a cut of the key.
+    kid = derive(master, info="countersign/key-id/v1").hex()[:8]
     return KeyRing(
-        # What a key is called must not help to guess it: a derived value, not a cut of the key.
-        kid=derive(master, info="countersign/key-id/v1").hex()[:8],
+        kid=kid,
         codes=derive(master, info="countersign/codes/v1"),
         columns=derive(master, info="countersign/columns/v1"),
         lookup=derive(master, info="countersign/lookup/v1"),
         api_keys=derive(master, info="countersign/api-keys/v1"),
+        payloads=PayloadKeys(newest=kid, by_kid={kid: derive(master, info="countersign/payloads/v1")}),
         fingerprint=derive(master, info="countersign/fingerprint/v1").hex(),
     )

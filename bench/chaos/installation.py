@@ -81,7 +81,7 @@ class Installation:
     async def start(self) -> None:
         """Start everything, and wait until all of it answers."""
         (self.home / "logs").mkdir()
-        self.temporal_client = await connect(self.settings.temporal_address, namespace="default")
+        self.temporal_client = await connect(self.programs.launch.for_processes, keys=self.keys)
         for part in (self.temporal, self.sandbox):
             await part.launch()
         key = await self._prepare_database()

@@ -73,15 +73,15 @@ async def running(database: str, plan: Plan, *, with_floor: bool = True) -> Asyn
             cluster.create_database("bench")
             url, pids["database"] = cluster.url("bench"), cluster.pid or 0
         launch = _launch(home, url, plan)
-        door = Database(url, pool_size=5)
+        door, keys = Database(url, pool_size=5), key_ring_of(launch.settings)
         stack.push_async_callback(door.close)
         system = System(
             api=Target(launch.settings.port),
             floor=Target(free_port()),
             home=home,
             database=door,
-            client=await connect(launch.temporal_address, namespace="default"),
-            keys=key_ring_of(launch.settings),
+            client=await connect(launch.for_processes, keys=keys),
+            keys=keys,
             pids=pids,
         )
         stack.push_async_callback(_stop, system)

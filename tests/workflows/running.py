@@ -13,7 +13,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.api.testservice.v1 import LockTimeSkippingRequest, UnlockTimeSkippingRequest
-from temporalio.client import WorkflowHandle
+from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Replayer, Worker
 
@@ -134,21 +134,24 @@ async def running(
         verification_id=new_id(), country="GB", lifetime_s=lifetime_s, first=first or an_attempt()
     )
     async with AsyncExitStack() as stack:
-        for each in workers(environment, fakes, regions=regions):
+        for each in workers(client, fakes, regions=regions):
             await stack.enter_async_context(each)
         await VerificationWorkflows(client).start(start, account_id=new_id())
         handle: Handle = client.get_workflow_handle(
             f"verification/{verification_id(start.verification_id)}", result_type=VerificationResult
         )
         yield Running(environment=environment, start=start, handle=handle)
-        await Replayer(workflows=[VerificationWorkflow]).replay_workflow(await handle.fetch_history())
+        replayer = Replayer(
+            workflows=[VerificationWorkflow], namespace=client.namespace, data_converter=client.data_converter
+        )
+        await replayer.replay_workflow(await handle.fetch_history())
 
 
-def workers(environment: WorkflowEnvironment, fakes: FakeActivities, *, regions: Sequence[str]) -> list[Worker]:
+def workers(client: Client, fakes: FakeActivities, *, regions: Sequence[str]) -> list[Worker]:
     """Return one worker for the workflows and one for each region, as a product's processes have them."""
     shutdown = timedelta(seconds=1)
     workflows = Worker(
-        environment.client,
+        client,
         task_queue=VERIFICATION_QUEUE,
         workflows=[VerificationWorkflow],
         activities=[fakes.plan_next, fakes.conclude],
@@ -156,7 +159,7 @@ def workers(environment: WorkflowEnvironment, fakes: FakeActivities, *, regions:
     )
     carriers = [
         Worker(
-            environment.client,
+            client,
             task_queue=carrier_queue(region),
             activities=[fakes.send],
             graceful_shutdown_timeout=shutdown,
