@@ -1,20 +1,26 @@
 """Submitting a message: never the same attempt twice, and no transaction open while a carrier is on the line."""
 
+import time
 from collections.abc import Mapping
 from uuid import UUID
 
 from temporalio import activity
 
 from carriers.protocol import Answer, Carrier, Message
+from domain.events import NewEvent
 from domain.messages import SendOrder, Submission
-from domain.statuses import AttemptStatus, FailureClass, SubmissionStatus
+from domain.statuses import AttemptStatus, Channel, Environment, FailureClass, SubmissionStatus
+from domain.verification_events import AttemptWords, abandoned, answered
 from rules.content.text import compose
 from security.codes import code_for
 from security.columns import ColumnCipher
 from security.keyring import KeyRing
+from store.answers import record_answer
 from store.attempts import read_attempt
 from store.engine import Database
-from store.submissions import Begun, begin_submission, record_answer, settle_unsent
+from store.events import emit
+from store.submissions import Begun, begin_submission, settle_unsent
+from store.verifications import hold_verification
 
 _NO_CARRIER = Answer(
     status=SubmissionStatus.REJECTED, failure_class=FailureClass.ROUTE_TEMPORARY, carrier_code="not-configured"
@@ -57,23 +63,27 @@ class DeliveryActivities:
         if begun is None:
             return await self._settled(order)
         carrier = self._carriers.get(begun.carrier)
+        asked = time.monotonic()
         answer = _NO_CARRIER if carrier is None else await carrier.submit(self._message(order.attempt_id, begun))
-        async with self._database.statement() as connection:
-            await record_answer(
-                connection,
-                order.attempt_id,
-                status=answer.status,
-                failure_class=answer.failure_class,
-                carrier_code=answer.carrier_code,
-                carrier_message_id=answer.carrier_message_id,
-            )
+        await record_answer(
+            self._database,
+            order.attempt_id,
+            _event(order.attempt_id, begun, answer, latency_ms=round((time.monotonic() - asked) * 1000)),
+            status=answer.status,
+            failure_class=answer.failure_class,
+            carrier_code=answer.carrier_code,
+            carrier_message_id=answer.carrier_message_id,
+        )
         return Submission(attempt_id=order.attempt_id, status=answer.status, failure_class=answer.failure_class)
 
     async def _settled(self, order: SendOrder) -> Submission:
         """Say what is known of an attempt that cannot be begun (again)."""
         async with self._database.transaction() as connection:
-            await settle_unsent(connection, order.attempt_id, code="abandoned")
+            verification = await hold_verification(connection, order.verification_id)
+            was_unsent = await settle_unsent(connection, order.attempt_id, code="abandoned")
             found = await read_attempt(connection, order.attempt_id)
+            if was_unsent and found is not None and verification is not None:
+                await emit(connection, abandoned(verification, found[1]))
         if found is None or found[1].submitting_at is None:
             return Submission(attempt_id=order.attempt_id, status=None)
         status = _SETTLED.get(found[1].status, SubmissionStatus.ACCEPTED)
@@ -94,3 +104,26 @@ class DeliveryActivities:
             text=compose(self._templates, locale=begun.locale, code=code, brand=begun.brand, ttl_s=left_s),
             validity_s=max(1, left_s),
         )
+
+
+def _event(attempt_id: UUID, begun: Begun, answer: Answer, *, latency_ms: int) -> NewEvent:
+    words = AttemptWords(
+        verification_id=begun.verification_id,
+        account_id=begun.account_id,
+        environment=Environment(begun.environment),
+        country=begun.country,
+        attempt_id=attempt_id,
+        sequence=begun.sequence,
+        send=begun.send,
+        channel=Channel(begun.channel),
+        carrier=begun.carrier,
+        region=begun.region,
+        pool_country=begun.pool_country,
+    )
+    return answered(
+        words,
+        status=answer.status,
+        latency_ms=latency_ms,
+        failure_class=answer.failure_class,
+        carrier_code=answer.carrier_code,
+    )

@@ -1,17 +1,21 @@
 """Choosing what comes next after an attempt that did not do, and giving the next attempt its row."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
+from domain.events import NewEvent
 from domain.facts import AttemptFacts, VerificationFacts
 from domain.messages import FailOverCause, FailOverRequest, NextStep, NextStepKind, PlannedAttempt
 from domain.statuses import VerificationStatus
+from domain.verification_events import abandoned, failed_over
 from rules.routing.catalog import Catalog
 from rules.routing.failover import REGION_SILENT_CODE, Choice, GiveUp, Wait, after_failure
 from store.attempts import attempts_of, follower_of, plan_attempt
 from store.engine import Database
+from store.events import emit
 from store.plans import announced, plan_of, tried_of
 from store.submissions import settle_unsent
 from store.verifications import hold_verification, take_counter
@@ -37,9 +41,11 @@ class PlanningActivities:
             if follower is not None:
                 return _send(announced(follower), follower.reason)
             code = REGION_SILENT_CODE if request.cause is FailOverCause.REGION_SILENT else "abandoned"
-            await settle_unsent(connection, request.attempt_id, code=code)
+            was_unsent = await settle_unsent(connection, request.attempt_id, code=code)
             attempts = _with_last(await attempts_of(connection, request.verification_id), request.attempt_id)
-            return await self._decide(connection, verification, attempts, _cause(request.cause, attempts[-1]))
+            step, events = await self._decide(connection, verification, attempts, _cause(request.cause, attempts[-1]))
+            await emit(connection, *([abandoned(verification, attempts[-1])] if was_unsent else []), *events)
+            return step
 
     async def _decide(
         self,
@@ -47,21 +53,26 @@ class PlanningActivities:
         verification: VerificationFacts,
         attempts: list[AttemptFacts],
         cause: FailOverCause,
-    ) -> NextStep:
+    ) -> tuple[NextStep, Sequence[NewEvent]]:
+        """Return what to do, with what there is to tell of it."""
         routes = self._catalog.routes_to(verification.country)
         match after_failure(routes, [tried_of(each) for each in attempts], cause=cause):
             case Choice() as choice:
                 counter = await take_counter(connection, verification.id)
                 if counter is None:
-                    return _FINISHED
+                    return _FINISHED, ()
                 last = attempts[-1]
                 plan = plan_of(choice, verification_id=verification.id, sequence=counter, send=last.send, after=last.id)
                 await plan_attempt(connection, plan)
-                return _send(announced(plan), choice.reason)
+                planned = announced(plan)
+                event = failed_over(
+                    verification, planned, send=plan.send, after=last, cause=cause, reason=choice.reason
+                )
+                return _send(planned, choice.reason), (event,)
             case Wait(reason=reason):
-                return NextStep(kind=NextStepKind.WAIT, reason=reason)
+                return NextStep(kind=NextStepKind.WAIT, reason=reason), ()
             case GiveUp(reason=reason):
-                return NextStep(kind=NextStepKind.FAIL, reason=reason)
+                return NextStep(kind=NextStepKind.FAIL, reason=reason), ()
 
 
 def _with_last(attempts: list[AttemptFacts], attempt_id: UUID) -> list[AttemptFacts]:

@@ -12,6 +12,7 @@ from domain.statuses import VerificationStatus
 from store import budgets, idempotency
 from store.engine import Database
 from store.plans import announced
+from store.reading_events import forget_old_events
 from store.upkeep import ForgottenAttempt, forgotten_attempts
 from store.verifications import conclude, due_verifications
 
@@ -71,7 +72,8 @@ class UpkeepActivities:
         async with self._database.transaction() as connection:
             hour = int(time.time()) // _HOUR_S
             old_budgets = await budgets.forget_before(connection, hour - _BUDGET_HOURS_KEPT)
-            return old_budgets + await idempotency.forget_old(connection)
+            old_requests = await idempotency.forget_old(connection)
+            return old_budgets + old_requests + await forget_old_events(connection)
 
 
 def _start_of(forgotten: ForgottenAttempt) -> StartVerification:

@@ -1,10 +1,12 @@
 """Public ids: a prefix that says what it names, and the 32 hex digits of a version 7 UUID (RFC 9562)."""
 
 import re
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from uuid_utils.compat import uuid7
 
+# A namespace of our own (RFC 9562 §6.5), so that our words meet nobody else's.
+_ONCE = UUID("7d1c41f4-6a5d-5c0e-9f0b-3a1f0f3f7c11")
 _PUBLIC = re.compile(r"[a-z]{3}_([0-9a-f]{32})")
 
 
@@ -21,6 +23,21 @@ def verification_id(value: UUID) -> str:
 def attempt_id(value: UUID) -> str:
     """Return `att_…`, the public id of an attempt; it is also the carrier's reference."""
     return f"att_{value.hex}"
+
+
+def event_id(value: UUID) -> str:
+    """Return `evt_…`, the public id of an event; it is also the `webhook-id` of every delivery of it."""
+    return f"evt_{value.hex}"
+
+
+def webhook_id(value: UUID) -> str:
+    """Return `whk_…`, the public id of a webhook endpoint."""
+    return f"whk_{value.hex}"
+
+
+def once(word: str) -> UUID:
+    """Return the id of what may be there one time only: the same for the same word."""
+    return uuid5(_ONCE, word)
 
 
 def parse(public_id: str, *, prefix: str) -> UUID | None:

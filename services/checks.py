@@ -1,15 +1,19 @@
 """Checking a code: count the guess, compare, approve; one transaction, answered without Temporal."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.challenge import LIVE_CODES, is_guess
 from domain.errors import CheckTooSoonError, DomainError, InvalidRequestError, NotFoundError
+from domain.events import NewEvent
 from domain.facts import AttemptFacts, Caller, VerificationFacts, VerificationView
 from domain.messages import VerificationEnded
 from domain.statuses import VerificationStatus
+from domain.verification_events import ended, guess_failed
 from security.codes import proved_counter
 from security.keyring import KeyRing
 from services.presenting import Presenter, finished, moment
@@ -18,6 +22,7 @@ from services.wrong_checks import WrongCheckBudget
 from store.attempts import LIVE, attempts_of
 from store.checks import WithAdvice, count_guess, count_replay, read_with_advice
 from store.engine import Database
+from store.events import emit
 from store.submissions import mark_proved
 from store.verifications import conclude
 
@@ -86,12 +91,22 @@ class Checks:
         proved = self._proved(facts, attempts, guess)
         if proved is not None:
             await mark_proved(connection, verification_id=facts.id, counter=proved)
-            facts = await self._end(connection, facts, VerificationStatus.APPROVED, "code_proved")
+            route = next(each for each in attempts if each.sequence == proved)
+            approved = partial(_tell_approval, route)
+            facts = await self._end(connection, facts, VerificationStatus.APPROVED, "code_proved", tell=approved)
             attempts = [
                 replace(each, proved_at=facts.finished_at) if each.sequence == proved else each for each in attempts
             ]
         elif facts.checks == facts.max_checks:
-            facts = await self._end(connection, facts, VerificationStatus.MAX_ATTEMPTS_REACHED, "too_many_wrong_codes")
+            facts = await self._end(
+                connection,
+                facts,
+                VerificationStatus.MAX_ATTEMPTS_REACHED,
+                "too_many_wrong_codes",
+                tell=_tell_last_guess,
+            )
+        else:
+            await emit(connection, guess_failed(facts))
         return CheckOutcome(valid=proved is not None, view=self._presenter.show(facts, counted.guard, attempts))
 
     async def _replay(self, caller: Caller, verification_id: UUID, guess: str) -> CheckOutcome:
@@ -127,12 +142,28 @@ class Checks:
         )
 
     async def _end(
-        self, connection: AsyncConnection, facts: VerificationFacts, status: VerificationStatus, reason: str
+        self,
+        connection: AsyncConnection,
+        facts: VerificationFacts,
+        status: VerificationStatus,
+        reason: str,
+        *,
+        tell: Callable[[VerificationFacts], Sequence[NewEvent]],
     ) -> VerificationFacts:
-        ended = await conclude(connection, facts.id, status=status, reason=reason, failures_cap=self._failures_cap)
+        after = await conclude(
+            connection, facts.id, status=status, reason=reason, failures_cap=self._failures_cap, tell=tell
+        )
         # The guess holds the row, so nobody can have ended it in between.
-        assert ended is not None  # noqa: S101 - states the invariant for the reader and for mypy
-        return ended
+        assert after is not None  # noqa: S101 - states the invariant for the reader and for mypy
+        return after
+
+
+def _tell_approval(route: AttemptFacts, facts: VerificationFacts) -> Sequence[NewEvent]:
+    return (ended(facts, proved=route),)
+
+
+def _tell_last_guess(facts: VerificationFacts) -> Sequence[NewEvent]:
+    return guess_failed(facts), ended(facts)
 
 
 class _RightAgain(Exception):  # noqa: N818 - not an error: it carries an answer out of a transaction to be rolled back

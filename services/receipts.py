@@ -4,12 +4,16 @@ from collections.abc import Mapping
 
 from carriers.protocol import ReceiptNotice, ReceiptReader
 from domain.errors import NotFoundError, UnauthenticatedError
+from domain.events import NewEvent
+from domain.facts import AttemptFacts, VerificationFacts
 from domain.statuses import ReceiptStatus, VerificationStatus
+from domain.verification_events import receipt_arrived
 from services.workflow_gateway import WorkflowGateway
 from store.attempts import read_attempt
 from store.engine import Database
+from store.events import emit
 from store.submissions import record_receipt
-from store.verifications import read_verification
+from store.verifications import hold_verification
 
 _BAD = frozenset({ReceiptStatus.UNDELIVERED, ReceiptStatus.EXPIRED, ReceiptStatus.REJECTED})
 
@@ -44,7 +48,9 @@ class Receipts:
             found = await read_attempt(connection, notice.attempt_id)
             if found is None or found[1].carrier != carrier:
                 raise NotFoundError("This carrier was given no message with this reference.")
-            await record_receipt(
+            # Before its attempt: the order in which everybody locks them.
+            verification = await hold_verification(connection, found[0])
+            is_news = await record_receipt(
                 connection,
                 notice.attempt_id,
                 carrier=carrier,
@@ -52,8 +58,20 @@ class Receipts:
                 failure_class=notice.failure_class,
                 carrier_code=notice.carrier_code,
             )
-            verification = await read_verification(connection, found[0])
+            event = None if verification is None or not is_news else _event(verification, found[1], notice)
+            if event is not None:
+                await emit(connection, event)
         # Also for a repetition: the first telling may have been the one that got lost, and telling twice is harmless.
         is_pending = verification is not None and verification.status is VerificationStatus.PENDING
         if notice.status in _BAD and is_pending:
             await self._workflows.receipt_was_bad(found[0], attempt_id=notice.attempt_id)
+
+
+def _event(verification: VerificationFacts, attempt: AttemptFacts, notice: ReceiptNotice) -> NewEvent | None:
+    return receipt_arrived(
+        verification,
+        attempt,
+        status=notice.status,
+        failure_class=notice.failure_class,
+        carrier_code=notice.carrier_code,
+    )

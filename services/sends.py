@@ -16,6 +16,7 @@ from domain.facts import AttemptFacts, Caller, GuardFacts, SendFacts, Verificati
 from domain.messages import PlannedAttempt, StartVerification
 from domain.phone import Phone
 from domain.statuses import Channel, Purpose, VerificationStatus
+from domain.verification_events import created, withdrawn
 from rules.protection.checks import DAY_S, CheckLimits
 from rules.routing.catalog import Catalog
 from rules.routing.failover import Choice, first_route
@@ -25,6 +26,7 @@ from services.number_limits import allowed_checks, why_no_send
 from services.presenting import finished
 from store.accounts import remember_short_codes
 from store.attempts import attempts_of, plan_attempt
+from store.events import emit
 from store.guards import NumberKey, give_back_send, take_send
 from store.plans import announced, plan_of, tried_of
 from store.submissions import withdraw_planned
@@ -117,7 +119,10 @@ class Sends:
         if request.code_length < DEFAULT_CODE_LENGTH:
             await remember_short_codes(connection, caller.account_id)
         new = self._new_row(caller, phone, request, guard, new_id=new_id, max_checks=checks)
-        return await self._first(connection, await insert_verification(connection, new), guard)
+        facts = await insert_verification(connection, new)
+        written = await self._first(connection, facts, guard)
+        await emit(connection, created(facts, to=phone.masked))
+        return written
 
     async def resend(self, connection: AsyncConnection, pending: VerificationFacts) -> Written:
         """Write one more message of a pending verification.
@@ -143,6 +148,9 @@ class Sends:
             taken_back = await withdraw_planned(connection, written.attempt.attempt_id)
         if taken_back:
             await give_back_send(connection, number_of(written.facts), taken=written.sends)
+        if taken_back and written.is_new:
+            # Whoever was told of the start must hear that it came to nothing.
+            await emit(connection, withdrawn(written.facts))
         return taken_back
 
     async def _first(self, connection: AsyncConnection, facts: VerificationFacts, guard: GuardFacts) -> Written:

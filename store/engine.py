@@ -46,6 +46,11 @@ class Database:
         self._turn: asyncio.Lock | None = asyncio.Lock() if self._is_sqlite else None
 
     @property
+    def is_sqlite(self) -> bool:
+        """Say whether this is SQLite, for the few statements that only PostgreSQL has."""
+        return self._is_sqlite
+
+    @property
     def engine(self) -> AsyncEngine:
         """Return the engine itself, for migrations and tests."""
         return self._engine

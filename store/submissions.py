@@ -62,13 +62,19 @@ _BEGIN = (
     .returning(
         _attempt.c.verification_id,
         _attempt.c.sequence,
+        _attempt.c.send,
+        _attempt.c.channel,
         _attempt.c.carrier,
+        _attempt.c.region,
+        _attempt.c.pool_country,
         _attempt.c.sender,
         now().label("read_at"),
         *(
             _of_verification(column)
             for column in (
                 _verification.c.account_id,
+                _verification.c.environment,
+                _verification.c.country,
                 _verification.c.number_sealed,
                 _verification.c.code_length,
                 _verification.c.locale,
@@ -79,7 +85,7 @@ _BEGIN = (
     )
 )
 # A receipt may overtake the answer; it was kept, and now that the message is accepted it is the status.
-_ANSWER = (
+SETTLE_WITH_ANSWER = (
     update(_attempt)
     .where(_attempt.c.id == bindparam("of_attempt"), _attempt.c.status == fixed(AttemptStatus.SUBMITTING))
     .values(
@@ -164,9 +170,15 @@ class Begun:
 
     verification_id: UUID
     sequence: int
+    send: int
+    channel: str
     carrier: str
+    region: str
+    pool_country: str
     sender: str
     account_id: UUID
+    environment: str
+    country: str
     number_sealed: str = field(repr=False)
     code_length: int
     locale: str
@@ -181,29 +193,30 @@ async def begin_submission(connection: AsyncConnection, attempt_id: UUID) -> Beg
     return None if row is None else Begun(**row)
 
 
-async def record_answer(
-    connection: AsyncConnection,
+def answer_values(
     attempt_id: UUID,
     *,
     status: SubmissionStatus,
-    failure_class: FailureClass | None = None,
-    carrier_code: str | None = None,
-    carrier_message_id: str | None = None,
-) -> bool:
-    """Settle a submission with the carrier's answer; False when it had been settled before."""
-    values = {
+    failure_class: FailureClass | None,
+    carrier_code: str | None,
+    carrier_message_id: str | None,
+) -> dict[str, object]:
+    """Return the parameters of `SETTLE_WITH_ANSWER`; the statement itself runs in `store/answers.py`."""
+    return {
         "of_attempt": attempt_id,
         "verdict": status.value,
         "failed_as": failure_class and failure_class.value,
         "their_code": carrier_code,
         "their_id": carrier_message_id,
     }
-    return bool((await connection.execute(_ANSWER, values)).rowcount)
 
 
-async def settle_unsent(connection: AsyncConnection, attempt_id: UUID, *, code: str) -> None:
-    """Settle an attempt that nobody will finish: not begun is rejected with a code, begun is `abandoned`, unknown."""
-    await connection.execute(_SETTLE_UNSENT, {"of_attempt": attempt_id, "their_code": code})
+async def settle_unsent(connection: AsyncConnection, attempt_id: UUID, *, code: str) -> bool:
+    """Settle an attempt that nobody will finish: not begun is rejected with a code, begun is `abandoned`, unknown.
+
+    False when it was settled before.
+    """
+    return bool((await connection.execute(_SETTLE_UNSENT, {"of_attempt": attempt_id, "their_code": code})).rowcount)
 
 
 async def withdraw_planned(connection: AsyncConnection, attempt_id: UUID) -> bool:

@@ -1,5 +1,6 @@
 """Verifications: started, read, concluded exactly once. What a guess does to one is in `store/checks.py`."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -9,8 +10,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import TooSoonError
+from domain.events import NewEvent
 from domain.facts import VerificationFacts
 from domain.statuses import AttemptStatus, Channel, Environment, Purpose, VerificationStatus
+from domain.verification_events import ended
+from store.events import emit
 from store.guards import NumberKey, add_failures, clear_failures
 from store.tables import Attempt, Verification, table_of
 from store.times import fixed, now, now_plus
@@ -169,6 +173,10 @@ async def take_counter(connection: AsyncConnection, verification_id: UUID) -> in
     return None if made is None else int(made) - 1
 
 
+def _tell_the_end(facts: VerificationFacts) -> Sequence[NewEvent]:
+    return (ended(facts),)
+
+
 async def conclude(
     connection: AsyncConnection,
     verification_id: UUID,
@@ -177,11 +185,13 @@ async def conclude(
     reason: str,
     failures_cap: int,
     only_when_due: bool = False,
+    tell: Callable[[VerificationFacts], Sequence[NewEvent]] = _tell_the_end,
 ) -> VerificationFacts | None:
     """Take a verification to its end state; None when it has one, is not due yet, or can only expire any more.
 
     In the same transaction the number's failures in a row are cleared by an approval, and grow by this verification's
-    wrong guesses otherwise; this is the only way out of `pending`, so they are carried over exactly once.
+    wrong guesses otherwise; this is the only way out of `pending`, so they are carried over exactly once. What there is
+    to tell of the end is written with it.
     """
     in_time = _CONCLUDE_IN_TIME if status in _ONLY_IN_TIME else _CONCLUDE
     statement = _CONCLUDE_WHEN_DUE if only_when_due else in_time
@@ -194,6 +204,7 @@ async def conclude(
         await clear_failures(connection, number_of(facts))
     elif facts.checks:
         await add_failures(connection, number_of(facts), more=facts.checks, until=facts.next_check_at, cap=failures_cap)
+    await emit(connection, *tell(facts))
     return facts
 
 

@@ -15,11 +15,12 @@ from activities.delivery import DeliveryActivities
 from api.main import parts_of
 from api.parts import Parts
 from carriers.protocol import Answer, Carrier, Message
+from domain import verification_events
 from domain.errors import TemporalUnavailableError
 from domain.facts import Caller, VerificationFacts
 from domain.ids import attempt_id, new_id
 from domain.messages import SendOrder, StartVerification, VerificationEnded
-from domain.statuses import Channel, Environment, Purpose, SubmissionStatus
+from domain.statuses import Channel, Environment, FailureClass, Purpose, SubmissionStatus
 from runtime.settings import Settings, reference
 from runtime.setup import number_cipher
 from security.api_keys import make_key
@@ -27,13 +28,14 @@ from security.codes import code_for
 from security.keyring import key_ring
 from services.workflow_gateway import WorkflowGateway
 from store.accounts import insert_account, insert_key
-from store.attempts import AttemptPlan, plan_attempt
+from store.answers import record_answer
+from store.attempts import AttemptPlan, plan_attempt, read_attempt
 from store.engine import Database
 from store.guards import NumberKey, take_send
-from store.submissions import begin_submission, record_answer
+from store.submissions import begin_submission
 from store.tables import IdempotentRequest, NumberGuard, Verification, table_of
 from store.times import MARK_WIDTH, UtcDateTime
-from store.verifications import NewVerification, insert_verification, take_counter
+from store.verifications import NewVerification, insert_verification, read_verification, take_counter
 
 MASTER_KEY = b64encode(bytes(range(32))).decode()
 KEYS = key_ring(MASTER_KEY)
@@ -165,7 +167,25 @@ async def accepted(database: Database, attempt: UUID) -> None:
     """Have a carrier accept an attempt's message."""
     async with database.transaction() as connection:
         await begin_submission(connection, attempt)
-        await record_answer(connection, attempt, status=SubmissionStatus.ACCEPTED)
+    await answered(database, attempt)
+
+
+async def answered(
+    database: Database,
+    attempt: UUID,
+    *,
+    status: SubmissionStatus = SubmissionStatus.ACCEPTED,
+    failure_class: FailureClass | None = None,
+) -> bool:
+    """Have a carrier answer for an attempt; say whether it was waited for."""
+    async with database.reading() as connection:
+        found = await read_attempt(connection, attempt)
+        assert found is not None
+        facts = await read_verification(connection, found[0])
+        assert facts is not None
+    words = verification_events.attempt_words(facts, found[1])
+    event = verification_events.answered(words, status=status, latency_ms=20, failure_class=failure_class)
+    return await record_answer(database, attempt, event, status=status, failure_class=failure_class)
 
 
 def code_of(verification_id: UUID, *, counter: int = 0, length: int = 6) -> str:

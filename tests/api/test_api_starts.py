@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from domain.ids import parse
-from domain.statuses import SubmissionStatus
 from store.attempts import attempts_of
 from store.guards import add_failures
-from store.submissions import begin_submission, record_answer
 from tests.api.serving import Api, calling, running_api
-from tests.building import FakeWorkflows, a_phone, code_of, number_key, pass_time
+from tests.building import FakeWorkflows, a_phone, accepted, code_of, number_key, pass_time
 from tests.sandbox.serving import eventually
 
 FIELDS = {
@@ -301,8 +299,7 @@ async def accept(api: Api, workflows: FakeWorkflows) -> None:
     """Do what a worker would: hand the first message over."""
     async with api.database.transaction() as connection:
         (attempt,) = await attempts_of(connection, workflows.started[0].verification_id)
-        await begin_submission(connection, attempt.id)
-        await record_answer(connection, attempt.id, status=SubmissionStatus.ACCEPTED)
+    await accepted(api.database, attempt.id)
 
 
 async def test_prefer_wait_answers_when_its_seconds_are_over(tmp_path: Path) -> None:

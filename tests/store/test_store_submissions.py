@@ -12,9 +12,9 @@ from domain.ids import new_id
 from domain.statuses import AttemptStatus, FailureClass, ReceiptStatus, SubmissionStatus, VerificationStatus
 from store.attempts import read_attempt
 from store.engine import Database
-from store.submissions import begin_submission, record_answer, record_receipt, settle_unsent, withdraw_planned
+from store.submissions import begin_submission, record_receipt, settle_unsent, withdraw_planned
 from store.verifications import conclude, remove_untouched
-from tests.building import a_caller, a_planned_attempt, a_verification, an_attempt, pass_time
+from tests.building import a_caller, a_planned_attempt, a_verification, an_attempt, answered, pass_time
 from tests.store.crowd import Crowd
 from tests.store.tasks import begin_all
 
@@ -37,8 +37,7 @@ async def begin(database: Database, attempt: UUID) -> int | None:
 
 async def answer(database: Database, attempt: UUID, status: SubmissionStatus) -> bool:
     failure = None if status is SubmissionStatus.ACCEPTED else FailureClass.UNKNOWN
-    async with database.statement() as connection:
-        return await record_answer(connection, attempt, status=status, failure_class=failure)
+    return await answered(database, attempt, status=status, failure_class=failure)
 
 
 async def receipt(database: Database, attempt: UUID, status: ReceiptStatus, *, carrier: str = "alpha") -> bool:

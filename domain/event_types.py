@@ -1,0 +1,224 @@
+"""The types of events, as data: what each one means and which fields it carries, in one place.
+
+The JSON schemas of the API reference, the filters of webhooks and the events themselves are all made from this. A field
+that is added is no new version; one that goes or changes its meaning is. No field ever holds a number or a code: a
+number appears masked, as `to`, which is kept beside the fields so that it can be erased.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from domain.statuses import (
+    AttemptStatus,
+    Channel,
+    FailureClass,
+    Purpose,
+    ReceiptStatus,
+    VerificationStatus,
+)
+
+Fields: TypeAlias = Mapping[str, Mapping[str, Any]]
+
+
+class EventType(StrEnum):
+    """What happened: a subject and a verb in the past tense."""
+
+    VERIFICATION_CREATED = "verification.created"
+    VERIFICATION_APPROVED = "verification.approved"
+    VERIFICATION_CANCELED = "verification.canceled"
+    VERIFICATION_EXPIRED = "verification.expired"
+    VERIFICATION_FAILED = "verification.failed"
+    VERIFICATION_MAX_ATTEMPTS_REACHED = "verification.max_attempts_reached"
+    ATTEMPT_SUBMITTED = "attempt.submitted"
+    ATTEMPT_FAILED = "attempt.failed"
+    ATTEMPT_DELIVERED = "attempt.delivered"
+    ATTEMPT_UNDELIVERED = "attempt.undelivered"
+    ATTEMPT_FAILED_OVER = "attempt.failed_over"
+    CHECK_FAILED = "check.failed"
+    LIMIT_REACHED = "limit.reached"
+    ACCOUNT_STATUS_CHANGED = "account.status_changed"
+    ACCOUNT_KEY_CREATED = "account.key_created"
+    ACCOUNT_KEY_ROTATED = "account.key_rotated"
+    ACCOUNT_KEY_REVOKED = "account.key_revoked"
+    WEBHOOK_TEST = "webhook.test"
+    WEBHOOK_DISABLED = "webhook.disabled"
+    NUMBER_STATUS_CHANGED = "number.status_changed"
+    ROUTE_DEMOTED = "route.demoted"
+    ROUTE_RESTORED = "route.restored"
+    POOL_UNSTABLE = "pool.unstable"
+    POOL_RECOVERED = "pool.recovered"
+    BLOCK_CREATED = "block.created"
+    BLOCK_LIFTED = "block.lifted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventKind:
+    """One type: what it means, its fields as JSON schemas, the version of their meaning.
+
+    `of_verification`: its events have a place in the sequence of one verification, and `to`. `is_sent`: something in
+    this version emits it; the others are agreed names that a filter may hold already.
+    """
+
+    about: str
+    fields: Fields = field(default_factory=dict)
+    of_verification: bool = False
+    is_sent: bool = True
+    version: int = 1
+
+
+def _one_of(words: type[StrEnum], *, or_null: bool = False) -> Mapping[str, Any]:
+    listed = [word.value for word in words]
+    return {"enum": [*listed, None]} if or_null else {"type": "string", "enum": listed}
+
+
+_TEXT, _MAYBE_TEXT = {"type": "string"}, {"type": ["string", "null"]}
+_COUNT, _MAYBE_COUNT = {"type": "integer", "minimum": 0}, {"type": ["integer", "null"], "minimum": 0}
+_COUNTRY = {"type": "string", "pattern": "^[A-Z]{2}$"}
+_MOMENT = {"type": "string", "format": "date-time"}
+_OF_VERIFICATION: Fields = {
+    "country": _COUNTRY,
+    "channel": _one_of(Channel),
+    "purpose": _one_of(Purpose),
+}
+_OF_END: Fields = {
+    **_OF_VERIFICATION,
+    "status": _one_of(VerificationStatus),
+    "reason": _MAYBE_TEXT,
+    "checks": {**_COUNT, "description": "How many codes were compared."},
+    "duration_ms": {**_COUNT, "description": "From the start to the end."},
+}
+_OF_ATTEMPT: Fields = {
+    "country": _COUNTRY,
+    "attempt_id": _TEXT,
+    "attempt": {"type": "integer", "minimum": 1, "description": "1 for the first attempt."},
+    "send": {"type": "integer", "minimum": 1, "description": "Which of the messages that were asked for."},
+    "channel": _one_of(Channel),
+    "carrier": _TEXT,
+    "region": _TEXT,
+    "pool_country": _COUNTRY,
+}
+_OF_FAILURE: Fields = {"failure_class": _one_of(FailureClass, or_null=True), "carrier_code": _MAYBE_TEXT}
+_LATENCY: Fields = {"latency_ms": {**_MAYBE_COUNT, "description": "Until the carrier answered."}}
+_OF_RECEIPT: Fields = {
+    **_OF_ATTEMPT,
+    "receipt": _one_of(ReceiptStatus),
+    "latency_ms": {**_MAYBE_COUNT, "description": "From handing the message over to the receipt."},
+    **_OF_FAILURE,
+}
+_OF_KEY: Fields = {"key_id": _TEXT}
+_OF_ROUTE: Fields = {"route_id": _TEXT, "country": _COUNTRY, "carrier": _TEXT, "reason": _TEXT}
+_OF_POOL: Fields = {"pool_country": _COUNTRY, "reason": _TEXT}
+_OF_BLOCK: Fields = {
+    "block_id": _TEXT,
+    "rule": _TEXT,
+    "reason": _TEXT,
+    "until": {**_MOMENT, "type": ["string", "null"]},
+}
+
+
+def _end(about: str, **more: Mapping[str, Any]) -> EventKind:
+    return EventKind(about=about, fields={**_OF_END, **more}, of_verification=True)
+
+
+def _attempt(about: str, fields: Fields) -> EventKind:
+    return EventKind(about=about, fields=fields, of_verification=True)
+
+
+def _agreed(about: str, fields: Fields) -> EventKind:
+    return EventKind(about=about, fields=fields, is_sent=False)
+
+
+KINDS: Mapping[EventType, EventKind] = {
+    EventType.VERIFICATION_CREATED: EventKind(
+        about="A verification was started.", fields={**_OF_VERIFICATION, "expires_at": _MOMENT}, of_verification=True
+    ),
+    EventType.VERIFICATION_APPROVED: _end(
+        "The right code was checked.",
+        proved_attempt={**_MAYBE_COUNT, "description": "The attempt whose code was typed: the route that delivered."},
+        carrier={**_MAYBE_TEXT, "description": "The carrier of that attempt."},
+    ),
+    EventType.VERIFICATION_CANCELED: _end("The account, or the instance on its behalf, canceled the verification."),
+    EventType.VERIFICATION_EXPIRED: _end("The time was over before the right code was checked."),
+    EventType.VERIFICATION_FAILED: _end("No route was left that could deliver a code, or the start was taken back."),
+    EventType.VERIFICATION_MAX_ATTEMPTS_REACHED: _end("As many wrong codes as are allowed were checked."),
+    EventType.ATTEMPT_SUBMITTED: _attempt("A carrier accepted a message.", {**_OF_ATTEMPT, **_LATENCY}),
+    EventType.ATTEMPT_FAILED: _attempt(
+        "A carrier refused a message, was throttling, or gave no answer.",
+        {**_OF_ATTEMPT, "status": _one_of(AttemptStatus), **_LATENCY, **_OF_FAILURE},
+    ),
+    EventType.ATTEMPT_DELIVERED: _attempt("A carrier reported a message as delivered.", _OF_RECEIPT),
+    EventType.ATTEMPT_UNDELIVERED: _attempt("A carrier reported that a message did not arrive.", _OF_RECEIPT),
+    EventType.ATTEMPT_FAILED_OVER: _attempt(
+        "Another route takes over; the fields are those of the new attempt.",
+        {
+            **_OF_ATTEMPT,
+            "from_attempt": {"type": "integer", "minimum": 1},
+            "from_carrier": _TEXT,
+            "cause": _TEXT,
+            "reason": _TEXT,
+        },
+    ),
+    EventType.CHECK_FAILED: EventKind(
+        about="A wrong code was checked.",
+        fields={"country": _COUNTRY, "checks": _COUNT, "checks_left": _COUNT},
+        of_verification=True,
+    ),
+    EventType.LIMIT_REACHED: EventKind(
+        about="A limit refused a message or a check; told once per limit, number and hour.",
+        fields={
+            "limit": {**_TEXT, "description": "The problem code of the refusal."},
+            "country": {**_COUNTRY, "type": ["string", "null"]},
+            "to": {**_MAYBE_TEXT, "description": "The number, masked, where the limit is a number's."},
+            "retry_after_s": _MAYBE_COUNT,
+        },
+    ),
+    EventType.ACCOUNT_STATUS_CHANGED: EventKind(
+        about="The account was restricted, suspended, reinstated or closed.",
+        fields={"status": _TEXT, "previous_status": _TEXT, "reason": _MAYBE_TEXT},
+        is_sent=False,
+    ),
+    EventType.ACCOUNT_KEY_CREATED: _agreed("An API key was made.", _OF_KEY),
+    EventType.ACCOUNT_KEY_ROTATED: _agreed("An API key was replaced.", {**_OF_KEY, "new_key_id": _TEXT}),
+    EventType.ACCOUNT_KEY_REVOKED: _agreed("An API key was revoked.", {**_OF_KEY, "reason": _MAYBE_TEXT}),
+    EventType.WEBHOOK_TEST: _agreed("You asked for a test delivery.", {"webhook_id": _TEXT}),
+    EventType.WEBHOOK_DISABLED: _agreed(
+        "An endpoint is sent nothing any more.", {"webhook_id": _TEXT, "reason": _TEXT, "waiting": _COUNT}
+    ),
+    EventType.NUMBER_STATUS_CHANGED: _agreed(
+        "A sender number moved on in its life.",
+        {
+            "number_id": _TEXT,
+            "pool_country": _COUNTRY,
+            "carrier": _TEXT,
+            "status": _TEXT,
+            "previous_status": _MAYBE_TEXT,
+            "reason": _MAYBE_TEXT,
+        },
+    ),
+    EventType.ROUTE_DEMOTED: _agreed("A route gets probes only.", _OF_ROUTE),
+    EventType.ROUTE_RESTORED: _agreed("A route is used again.", _OF_ROUTE),
+    EventType.POOL_UNSTABLE: _agreed("A pool delivers worse than it did.", _OF_POOL),
+    EventType.POOL_RECOVERED: _agreed("A pool delivers again as it did.", _OF_POOL),
+    EventType.BLOCK_CREATED: _agreed("Something was blocked.", _OF_BLOCK),
+    EventType.BLOCK_LIFTED: _agreed("A block was lifted.", _OF_BLOCK),
+}
+ALL_OF_A_KIND = ".*"
+EVERYTHING = "*"
+
+
+def types_matching(patterns: list[str]) -> tuple[list[EventType], list[str]]:
+    """Return the types that any of some filters lets through, and the filters that name nothing.
+
+    A filter is a type, all of one subject (`verification.*`), or everything (`*`).
+    """
+    found = [each for each in EventType if any(_lets_through(pattern, each) for pattern in patterns)]
+    unknown = [each for each in patterns if not any(_lets_through(each, known) for known in EventType)]
+    return found, unknown
+
+
+def _lets_through(pattern: str, event_type: EventType) -> bool:
+    if pattern.endswith(ALL_OF_A_KIND):
+        return event_type.partition(".")[0] == pattern.removesuffix(ALL_OF_A_KIND)
+    return pattern in {EVERYTHING, event_type.value}
