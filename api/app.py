@@ -9,9 +9,11 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from api import health, pages, problems, receipts
+from api.authorisation import describe, ensure_guarded
+from api.callers import who_calls
 from api.edge import BodyLimit
 from api.parts import Parts
-from api.v1 import reference, sandbox, verifications
+from api.v1 import accounts, reference, sandbox, verifications
 
 VERSION = "0.1.0"
 _ABOUT = "Verify that a person holds a phone number: start a verification, check the code the person typed."
@@ -39,9 +41,10 @@ def create_app(open_parts: OpenParts) -> FastAPI:
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for router in (verifications.router, sandbox.router, reference.router, receipts.router, health.router):
-        app.include_router(router)
+    for each in (verifications, sandbox, accounts, reference, receipts, health):
+        app.include_router(each.router)
     app.include_router(pages.router)
+    ensure_guarded(app, gate=who_calls)
     problems.install(app)
     app.add_middleware(BodyLimit)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
@@ -60,5 +63,8 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schemas["Problem"] = problems.problem_schema()
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                describe(operation)
         app.openapi_schema = document
     return app.openapi_schema

@@ -1,15 +1,19 @@
-"""Who is calling: a bearer key in the Authorization header, and nowhere else."""
+"""Who is calling, and whether they may: a bearer key in the Authorization header, and nowhere else."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.authorisation import OPERATIONS
 from api.parts import Parts
+from api.sensitive import ensure_sensitive_allowed
 from domain import ids
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.facts import Caller as CallerFacts
+from rules.access import ensure_allowed
 
 _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: `Authorization: Bearer cs_test_…`")
 
@@ -26,15 +30,28 @@ ThisApp = Annotated[Parts, Depends(parts_of)]
 async def who_calls(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)], parts: ThisApp
 ) -> CallerFacts:
-    """Return who calls, having counted the request against the key's rate."""
+    """Return who calls, having counted the request against the key's rate and found that they may do this.
+
+    Every route that is not public passes here; `api/authorisation.py` says what each asks for.
+    """
     if credentials is None:
         raise UnauthenticatedError("Send an API key: Authorization: Bearer cs_test_…")
-    caller = await parts.accounts.who_calls(credentials.credentials)
+    operation: str = request.scope["route"].name
+    caller = await parts.callers.who_calls(credentials.credentials)
+    caller = replace(caller, address=None if request.client is None else request.client.host)
     await parts.rates.admit(caller, is_reading=request.method == "GET")
+    access = OPERATIONS[operation]
+    ensure_allowed(caller, access)
+    if access.is_sensitive:
+        await ensure_sensitive_allowed(caller, operation=operation, parts=parts)
     return caller
 
 
+Caller = Annotated[CallerFacts, Depends(who_calls)]
+
+
 async def verification_id(
+    caller: Caller,  # noqa: ARG001 - who is not known learns nothing, not even that this can be no id
     verification_id: Annotated[str, Path(description="`ver_…`, as the start answered it", max_length=64)],
 ) -> UUID:
     """Return the id in the path; text that cannot be one names nothing."""
@@ -44,5 +61,16 @@ async def verification_id(
     return parsed
 
 
-Caller = Annotated[CallerFacts, Depends(who_calls)]
+async def account_id(
+    caller: Caller,  # noqa: ARG001 - as above
+    account_id: Annotated[str, Path(description="`acc_…`, as the account's creation answered it", max_length=64)],
+) -> UUID:
+    """Return the id in the path; text that cannot be one names nothing."""
+    parsed = ids.parse(account_id, prefix="acc")
+    if parsed is None:
+        raise NotFoundError("There is no account with this id.")
+    return parsed
+
+
 VerificationId = Annotated[UUID, Depends(verification_id)]
+AccountId = Annotated[UUID, Depends(account_id)]

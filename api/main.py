@@ -22,6 +22,8 @@ from runtime.setup import (
 )
 from runtime.temporal import connect
 from services.accounts import Accounts
+from services.api_keys import ApiKeys
+from services.callers import Callers
 from services.checks import Checks
 from services.idempotency import Idempotency
 from services.presenting import Presenter
@@ -68,7 +70,9 @@ def parts_of(settings: Settings, *, database: Database, workflows: WorkflowGatew
         per_instance=settings.wrong_checks_per_hour_instance,
     )
     return Parts(
-        accounts=Accounts(database=database, keys=keys),
+        callers=Callers(database=database, keys=keys),
+        accounts=Accounts(database=database),
+        api_keys=ApiKeys(database=database, keys=keys),
         verifications=Verifications(
             database=database,
             sends=Sends(keys=keys, numbers=numbers, catalog=catalog(settings), limits=limits),

@@ -6,6 +6,8 @@ from typing import Any
 
 from api.rates import RequestRates
 from services.accounts import Accounts
+from services.api_keys import ApiKeys
+from services.callers import Callers
 from services.checks import Checks
 from services.reading import Reading
 from services.receipts import Receipts
@@ -20,7 +22,9 @@ class Parts:
     `readiness` names each part the instance needs with a call that raises when it is not ready.
     """
 
+    callers: Callers
     accounts: Accounts
+    api_keys: ApiKeys
     verifications: Verifications
     checks: Checks
     reading: Reading

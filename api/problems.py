@@ -47,14 +47,15 @@ def problem(error: DomainError) -> JSONResponse:
     if error.retry_after_s is not None:
         body["retry_after_s"] = error.retry_after_s
         headers["Retry-After"] = str(error.retry_after_s)
-    if error.status == 401:  # noqa: PLR2004 - the status that RFC 6750 wants a challenge with
-        headers["WWW-Authenticate"] = 'Bearer realm="countersign"'
+    if error.status == 401 or error.challenge:  # noqa: PLR2004 - the status that RFC 6750 wants a challenge with
+        told = {"realm": "countersign", **error.challenge}
+        headers["WWW-Authenticate"] = "Bearer " + ", ".join(f'{name}="{value}"' for name, value in told.items())
     return JSONResponse(body, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route: the statuses it can answer beside its own, and those that any route can."""
-    every = sorted({*statuses, 401, 404, 405, 413, 422, 429, 500, 503})
+    every = sorted({*statuses, 401, 403, 404, 405, 413, 422, 429, 500, 503})
     schema = {"$ref": "#/components/schemas/Problem"}
     return {status: {"description": _describe(status), "content": {MEDIA_TYPE: {"schema": schema}}} for status in every}
 

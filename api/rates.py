@@ -1,6 +1,7 @@
 """How many requests a key may make: ten a second, twenty at once, counted by the `limits` library.
 
-In memory for one API process, in Redis for several. Security and money limits are not here: they are in SQL.
+An account may have a limit of its own over all of its keys. In memory for one API process, in Redis for several.
+Security and money limits are not here: they are in SQL.
 """
 
 import time
@@ -18,7 +19,7 @@ _BURST_S = 2
 
 
 class RequestRates:
-    """Lets a key's requests through, or says when the next one may come."""
+    """Lets requests through, or says when the next one may come."""
 
     def __init__(self, *, default_per_s: int, redis_url: str | None = None) -> None:
         storage: Storage = (
@@ -35,7 +36,7 @@ class RequestRates:
         return self._default_per_s
 
     async def admit(self, caller: Caller, *, is_reading: bool) -> None:
-        """Count a request of a key.
+        """Count a request of a key, and of its account where that has a limit of its own over all of its keys.
 
         Raises:
             RateLimitedError: it is one too many.
@@ -43,20 +44,21 @@ class RequestRates:
 
         """
         per_s = self._default_per_s if caller.requests_per_s is None else caller.requests_per_s
-        if per_s == 0:
-            return
         try:
-            await self._count(caller, per_s)
+            if per_s:
+                await self._count(caller.key_id, per_s, whose="This key")
+            if caller.account_requests_per_s is not None:
+                await self._count(caller.account_id.hex, caller.account_requests_per_s, whose="This account")
         except StorageError as error:
             if not is_reading:
                 raise LimitsUnavailableError("Requests cannot be counted now; try again.", retry_after_s=2) from error
 
-    async def _count(self, caller: Caller, per_s: int) -> None:
+    async def _count(self, of: str, per_s: int, *, whose: str) -> None:
         item = RateLimitItemPerSecond(per_s * _BURST_S, _BURST_S)
-        if not await self._limiter.hit(item, caller.key_id):
-            window = await self._limiter.get_window_stats(item, caller.key_id)
+        if not await self._limiter.hit(item, of):
+            window = await self._limiter.get_window_stats(item, of)
             raise RateLimitedError(
-                f"This key may make {per_s} requests a second; slow down.",
+                f"{whose} may make {per_s} requests a second; slow down.",
                 retry_after_s=window.reset_time - time.time(),
                 fields={"limit": per_s, "remaining": window.remaining},
             )

@@ -26,7 +26,7 @@ from runtime.settings import Settings, told
 from runtime.setup import key_ring_of
 from runtime.temporal import connect, ensure_search_attributes
 from security.keyring import BadKeyError
-from services.accounts import Accounts
+from services.api_keys import ApiKeys
 from services.key_check import WrongKeyError, ensure_same_key
 from store.engine import Database
 from store.migrate import migrate
@@ -136,10 +136,10 @@ async def _prepare_database(launch: Launch) -> str:
         await migrate(database)
         keys = key_ring_of(launch.settings)
         await ensure_same_key(database, keys)
-        accounts = Accounts(database=database, keys=keys)
+        api_keys = ApiKeys(database=database, keys=keys)
         file = launch.home / "demo.key"
         known = file.read_text(encoding="ascii", errors="replace").strip() if file.exists() else None
-        key = await accounts.demo_key(account=_ACCOUNT, key=known, requests_per_s=launch.own.demo_api_rate)
+        key = await api_keys.demo_key(account=_ACCOUNT, key=known, requests_per_s=launch.own.demo_api_rate)
         _write_private(file, key)
     finally:
         await database.close()

@@ -4,6 +4,9 @@ DomainError
 ├── MalformedBodyError             400  malformed-body
 ├── UnauthenticatedError           401  unauthenticated
 ├── SandboxOnlyError               403  sandbox-only
+├── InsufficientScopeError         403  insufficient-scope
+├── AccountSuspendedError          403  account-suspended
+├── AccountClosedError             403  account-closed
 ├── NotFoundError                  404  not-found
 ├── MethodNotAllowedError          405  method-not-allowed
 ├── VerificationFinishedError      409  verification-finished
@@ -20,6 +23,7 @@ DomainError
 ├── NumberLockedError              429  number-locked
 ├── CheckTooSoonError              429  check-too-soon
 ├── CheckBudgetError               429  check-budget-exhausted
+├── AccountSendLimitError          429  account-send-limit
 ├── RateLimitedError               429  rate-limited
 ├── InternalError                  500  internal-error
 ├── TemporalUnavailableError       503  temporal-unavailable
@@ -48,12 +52,17 @@ class DomainError(Exception):
         *,
         retry_after_s: float | None = None,
         fields: Mapping[str, FieldValue] | None = None,
+        challenge: Mapping[str, str] | None = None,
     ) -> None:
-        """Keep the sentence, the seconds until another try may work, and the problem's further members."""
+        """Keep the sentence, the seconds until another try may work, and the problem's further members.
+
+        `challenge` are the parameters of `WWW-Authenticate: Bearer` (RFC 6750), where a credential would help.
+        """
         super().__init__(detail)
         self.detail = detail
         self.retry_after_s = None if retry_after_s is None else max(1, math.ceil(retry_after_s))
         self.fields: dict[str, FieldValue] = dict(fields or {})
+        self.challenge: dict[str, str] = dict(challenge or {})
 
 
 class MalformedBodyError(DomainError):
@@ -72,6 +81,24 @@ class SandboxOnlyError(DomainError):
     """A sandbox tool was called with a key of another environment."""
 
     code, status, title = "sandbox-only", 403, "Only sandbox keys may do this"
+
+
+class InsufficientScopeError(DomainError):
+    """The caller is known, and was not given the power to do this."""
+
+    code, status, title = "insufficient-scope", 403, "The key may not do this"
+
+
+class AccountSuspendedError(DomainError):
+    """The account may send nothing for now; codes already sent can be checked."""
+
+    code, status, title = "account-suspended", 403, "The account may not send"
+
+
+class AccountClosedError(DomainError):
+    """The account is closed; nothing works with its keys."""
+
+    code, status, title = "account-closed", 403, "The account is closed"
 
 
 class NotFoundError(DomainError):
@@ -170,8 +197,14 @@ class CheckBudgetError(DomainError):
     code, status, title = "check-budget-exhausted", 429, "Too many wrong checks this hour"
 
 
+class AccountSendLimitError(DomainError):
+    """The account has sent as many messages today as it may."""
+
+    code, status, title = "account-send-limit", 429, "The account has sent its messages for today"
+
+
 class RateLimitedError(DomainError):
-    """The key has made too many requests."""
+    """The key, or its account, has made too many requests."""
 
     code, status, title = "rate-limited", 429, "Too many requests"
 

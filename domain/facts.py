@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from domain.access import Role, Scope
 from domain.statuses import (
     AttemptStatus,
     Channel,
@@ -19,7 +20,11 @@ from domain.statuses import (
 class Caller:
     """Who is calling: an account, through one of its keys, in one environment.
 
-    `requests_per_s` is the key's own request rate; None is the instance's default, 0 is none.
+    `requests_per_s` is the key's own request rate; None is the instance's default, 0 is none. The account's own limits
+    come on top of it: `account_requests_per_s` over all of its keys, `sends_per_day`; None is no such limit.
+
+    `actor` is who it is in the audit trail. A person has a `role` and no scopes; `stepped_up_at` is when their second
+    factor was last seen. `address` is where the request came from, as we see it.
     """
 
     account_id: UUID
@@ -27,6 +32,18 @@ class Caller:
     environment: Environment
     key_id: str
     requests_per_s: int | None = None
+    actor: str = "system"
+    scopes: frozenset[Scope] = frozenset()
+    role: Role | None = None
+    address: str | None = field(default=None, repr=False)
+    stepped_up_at: datetime | None = None
+    account_requests_per_s: int | None = None
+    sends_per_day: int | None = None
+
+    @property
+    def administers_accounts(self) -> bool:
+        """Say whether every account of the instance is this caller's business, and not only its own."""
+        return self.role is not None or Scope.ACCOUNTS in self.scopes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,11 @@ def verification_id(value: UUID) -> str:
     return f"ver_{value.hex}"
 
 
+def account_id(value: UUID) -> str:
+    """Return `acc_…`, the public id of an account."""
+    return f"acc_{value.hex}"
+
+
 def attempt_id(value: UUID) -> str:
     """Return `att_…`, the public id of an attempt; it is also the carrier's reference."""
     return f"att_{value.hex}"

@@ -10,6 +10,19 @@ class Environment(StrEnum):
     PRODUCTION = "production"
 
 
+class AccountStatus(StrEnum):
+    """How an account stands with the instance. Only the first two may send; `closed` may do nothing any more."""
+
+    ACTIVE = "active"
+    WARNED = "warned"
+    RESTRICTED = "restricted"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+MAY_SEND = (AccountStatus.ACTIVE, AccountStatus.WARNED)
+
+
 class Channel(StrEnum):
     """How a code travels."""
 

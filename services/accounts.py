@@ -1,81 +1,140 @@
-"""Accounts and who is calling: a key is looked up at most once a second, so a revoked one stops within that time."""
+"""Accounts: made, listed, and changed by whom the instance belongs to; read by themselves."""
 
-import time
-from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
 
-from domain.errors import UnauthenticatedError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.accounts import AccountChanges, AccountFacts
+from domain.errors import AccountClosedError, InvalidRequestError, NotFoundError
 from domain.facts import Caller
-from domain.ids import new_id
-from domain.statuses import Environment
-from security.api_keys import digest_of, is_same, key_id_of, make_key
-from security.keyring import KeyRing
-from store.accounts import find_account, find_key, insert_account, insert_key, set_request_rate
+from domain.ids import new_id, parse
+from domain.statuses import AccountStatus
+from store import access_version
+from store.accounts import (
+    accounts_named,
+    change_account,
+    insert_account,
+    list_accounts,
+    read_account,
+)
 from store.engine import Database
 
-# `security.md` §4: revoked within one second on every node.
-_REMEMBERED_S = 1.0
-_REMEMBERED_AT_MOST = 10_000
+MAX_PAGE, DEFAULT_PAGE = 100, 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAccount:
+    """What an account is made of; limits that are None are none of its own."""
+
+    name: str
+    plan: str = "standard"
+    requests_per_s: int | None = None
+    sends_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPage:
+    """Some accounts, newest first, and the last one of them where there are more."""
+
+    items: tuple[AccountFacts, ...]
+    next_cursor: UUID | None
 
 
 class Accounts:
-    """Makes accounts and keys, and says who calls with one."""
+    """Makes, shows and changes accounts. What changes one takes effect within a second on every process."""
 
-    def __init__(self, *, database: Database, keys: KeyRing, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, database: Database) -> None:
         self._database = database
-        self._keys = keys
-        self._clock = clock
-        self._known: dict[str, tuple[float, Caller]] = {}
 
-    async def who_calls(self, key: str) -> Caller:
-        """Return the caller behind a key.
+    async def create(self, new: NewAccount) -> AccountFacts:
+        """Make an account, which is active and has no keys."""
+        async with self._database.transaction() as connection:
+            return await insert_account(
+                connection,
+                new_id(),
+                name=new.name,
+                plan=new.plan,
+                requests_per_s=new.requests_per_s,
+                sends_per_day=new.sends_per_day,
+            )
+
+    async def read(self, caller: Caller, account_id: UUID) -> AccountFacts:
+        """Return an account: the caller's own, or any where the caller administers them.
 
         Raises:
-            UnauthenticatedError: the key is not one of ours, or no longer.
+            NotFoundError: there is none, or it is another's.
 
         """
-        known = self._known.get(key)
-        if known is not None and known[0] > self._clock():
-            return known[1]
-        caller = await self._look_up(key)
-        if len(self._known) >= _REMEMBERED_AT_MOST:
-            self._known.clear()
-        self._known[key] = (self._clock() + _REMEMBERED_S, caller)
-        return caller
+        if account_id != caller.account_id and not caller.administers_accounts:
+            raise _not_found()
+        async with self._database.reading() as connection:
+            return await _existing(connection, account_id)
 
-    async def demo_key(self, *, account: str, key: str | None, requests_per_s: int) -> str:
-        """Return a working sandbox key of a named account: the one given if it still works, else a fresh one."""
-        key_id = None if key is None else key_id_of(key)
+    async def list(self, caller: Caller, *, limit: int = DEFAULT_PAGE, cursor: UUID | None = None) -> AccountPage:
+        """Return a page of accounts: the caller's own, or all of them where the caller administers them."""
+        if not caller.administers_accounts:
+            return AccountPage((await self.read(caller, caller.account_id),), None)
+        return await self.list_all(limit=limit, cursor=cursor)
+
+    async def list_all(self, *, limit: int, cursor: UUID | None = None) -> AccountPage:
+        """Return a page of all accounts of the instance."""
+        async with self._database.reading() as connection:
+            found = await list_accounts(connection, limit=limit + 1, before=cursor)
+        return AccountPage(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+
+    async def change(self, account_id: UUID, changes: AccountChanges) -> AccountFacts:
+        """Change an account.
+
+        Raises:
+            NotFoundError: there is none.
+            AccountClosedError: it is closed, which is for good.
+
+        """
         async with self._database.transaction() as connection:
-            stored = None if key_id is None else await find_key(connection, key_id)
-            if key is not None and stored is not None and is_same(stored.digest, digest_of(self._keys.api_keys, key)):
-                await set_request_rate(connection, stored.caller.key_id, requests_per_s=requests_per_s)
-                return key
-        return await self.sandbox_key(account=account, requests_per_s=requests_per_s)
+            changed = await change_account(connection, account_id, changes)
+            if changed is None:
+                await _existing(connection, account_id)
+                raise AccountClosedError("The account is closed, and stays so; make a new one.")
+            await access_version.bump(connection)
+        return changed
 
-    async def sandbox_key(self, *, account: str, requests_per_s: int | None) -> str:
-        """Return a fresh sandbox key of a named account, which is made if there is none."""
-        fresh = make_key(self._keys.api_keys, environment=Environment.SANDBOX)
-        async with self._database.transaction() as connection:
-            account_id = await find_account(connection, account)
-            if account_id is None:
-                account_id = new_id()
-                await insert_account(connection, account_id, name=account)
-            await insert_key(
-                connection,
-                fresh.key_id,
-                account_id=account_id,
-                environment=Environment.SANDBOX,
-                digest=fresh.digest,
-                requests_per_s=requests_per_s,
-            )
-        return fresh.text
+    async def set_status(self, account_id: UUID, status: AccountStatus, *, reason: str | None) -> AccountFacts:
+        """Change how an account stands, for a reason that it is told.
 
-    async def _look_up(self, key: str) -> Caller:
-        key_id = key_id_of(key)
-        stored = None
-        if key_id is not None:
-            async with self._database.reading() as connection:
-                stored = await find_key(connection, key_id)
-        if stored is None or not is_same(stored.digest, digest_of(self._keys.api_keys, key)):
-            raise UnauthenticatedError("The API key is not known here. Keys begin with cs_test_ or cs_live_.")
-        return stored.caller
+        Raises:
+            NotFoundError: there is none.
+            AccountClosedError: it is closed, which is for good.
+
+        """
+        return await self.change(account_id, AccountChanges(status=status, status_reason=reason))
+
+    async def find(self, text: str) -> AccountFacts:
+        """Return the account that a person means, by its public id or by a name that only one has.
+
+        Raises:
+            NotFoundError: there is none.
+            InvalidRequestError: several have this name.
+
+        """
+        account_id = parse(text, prefix="acc")
+        async with self._database.reading() as connection:
+            if account_id is not None:
+                return await _existing(connection, account_id)
+            found = await accounts_named(connection, text)
+        if len(found) > 1:
+            raise InvalidRequestError("Several accounts have this name; say which by its id, acc_….")
+        if not found:
+            raise _not_found()
+        return found[0]
+
+
+async def _existing(connection: AsyncConnection, account_id: UUID) -> AccountFacts:
+    found = await read_account(connection, account_id)
+    if found is None:
+        raise _not_found()
+    return found
+
+
+def _not_found() -> NotFoundError:
+    return NotFoundError("There is no such account.")

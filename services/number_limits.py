@@ -4,16 +4,29 @@ from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.errors import CheckTooSoonError, DomainError, NumberLimitError, NumberLockedError, TooSoonError
+from domain.accounts import AccountFacts
+from domain.errors import (
+    AccountSuspendedError,
+    CheckTooSoonError,
+    DomainError,
+    NumberLimitError,
+    NumberLockedError,
+    TooSoonError,
+)
 from domain.facts import GuardFacts, VerificationFacts
+from domain.statuses import MAY_SEND
 from rules.protection.checks import DAY_S, CheckLimits, allowance
 from rules.protection.sends import advise
 from services.presenting import moment
+from store.accounts import read_account
 from store.guards import NumberKey, read_guard
 
 
 async def why_no_send(connection: AsyncConnection, number: NumberKey) -> DomainError:
     """Return the refusal that explains why a number may not get a message now."""
+    account = await read_account(connection, number["of_account"])
+    if account is not None and account.status not in MAY_SEND:
+        return _suspended(account)
     guard = await read_guard(connection, number)
     if guard is None:
         return TooSoonError("Another message to this number is being counted; try again.", retry_after_s=1)
@@ -59,3 +72,11 @@ def allowed_checks(limits: CheckLimits, *, guard: GuardFacts, recent: Sequence[V
             fields={"next_check_at": moment(guard.next_check_at)},
         )
     return allowed
+
+
+def _suspended(account: AccountFacts) -> AccountSuspendedError:
+    why = f": {account.status_reason}" if account.status_reason else ""
+    return AccountSuspendedError(
+        f"This account is {account.status} and sends nothing{why}. Codes already sent can be checked.",
+        fields={"account_status": account.status.value, "reason": account.status_reason},
+    )

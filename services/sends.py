@@ -5,7 +5,7 @@ nobody waits in a circle: verification, attempt, number's guard.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,6 +22,7 @@ from rules.routing.catalog import Catalog
 from rules.routing.failover import Choice, first_route
 from security.columns import ColumnCipher
 from security.keyring import KeyRing
+from services.daily_sends import DailySend, give_back_daily_send, take_daily_send
 from services.number_limits import allowed_checks, why_no_send
 from services.presenting import finished
 from store.accounts import remember_short_codes
@@ -66,6 +67,7 @@ class Written:
     attempt: PlannedAttempt
     is_new: bool
     attempts: tuple[AttemptFacts, ...] = ()
+    of_the_day: DailySend | None = None
 
     def as_start(self) -> StartVerification:
         """Return what the workflow is told."""
@@ -103,6 +105,7 @@ class Sends:
 
         Raises:
             TooSoonError, NumberLimitError, NumberLockedError, CheckTooSoonError: a limit of the number forbids it.
+            AccountSuspendedError, AccountSendLimitError: the account may send nothing, or nothing more today.
 
         """
         number = self.number_key(caller, phone)
@@ -111,10 +114,10 @@ class Sends:
         if pending is not None:
             counter = await take_counter(connection, pending.id)
             if counter is not None:
-                return await self._another(connection, pending, counter)
+                return await self._another(connection, caller, pending, counter)
             await self._expire(connection, pending)
             recent = await verifications_of_number(connection, number, within_s=DAY_S + MAX_TTL_S)
-        guard = await _take_send(connection, number)
+        guard, of_the_day = await _take_send(connection, caller, number)
         checks = allowed_checks(self._limits, guard=guard, recent=recent, ttl_s=request.ttl_s)
         if request.code_length < DEFAULT_CODE_LENGTH:
             await remember_short_codes(connection, caller.account_id)
@@ -122,20 +125,21 @@ class Sends:
         facts = await insert_verification(connection, new)
         written = await self._first(connection, facts, guard)
         await emit(connection, created(facts, to=phone.masked))
-        return written
+        return replace(written, of_the_day=of_the_day)
 
-    async def resend(self, connection: AsyncConnection, pending: VerificationFacts) -> Written:
+    async def resend(self, connection: AsyncConnection, caller: Caller, pending: VerificationFacts) -> Written:
         """Write one more message of a pending verification.
 
         Raises:
             VerificationFinishedError: it has ended.
             TooSoonError, NumberLimitError, NumberLockedError: a limit of the number forbids it.
+            AccountSuspendedError, AccountSendLimitError: the account may send nothing, or nothing more today.
 
         """
         counter = await take_counter(connection, pending.id)
         if counter is None:
             raise finished(await read_verification(connection, pending.id) or pending)
-        return await self._another(connection, pending, counter)
+        return await self._another(connection, caller, pending, counter)
 
     async def take_back(self, connection: AsyncConnection, written: Written) -> bool:
         """Undo what was written, the workflow not having been told of it; False, and nothing done, when it has been.
@@ -148,6 +152,7 @@ class Sends:
             taken_back = await withdraw_planned(connection, written.attempt.attempt_id)
         if taken_back:
             await give_back_send(connection, number_of(written.facts), taken=written.sends)
+            await give_back_daily_send(connection, written.of_the_day)
         if taken_back and written.is_new:
             # Whoever was told of the start must hear that it came to nothing.
             await emit(connection, withdrawn(written.facts))
@@ -159,15 +164,22 @@ class Sends:
         await plan_attempt(connection, plan)
         return Written(facts=facts, sends=guard.sends, attempt=announced(plan), is_new=True)
 
-    async def _another(self, connection: AsyncConnection, pending: VerificationFacts, counter: int) -> Written:
-        guard = await _take_send(connection, number_of(pending))
+    async def _another(
+        self, connection: AsyncConnection, caller: Caller, pending: VerificationFacts, counter: int
+    ) -> Written:
+        guard, of_the_day = await _take_send(connection, caller, number_of(pending))
         attempts = await attempts_of(connection, pending.id)
         choice = self._choose(pending, attempts)
         send = 1 + max(each.send for each in attempts)
         plan = plan_of(choice, verification_id=pending.id, sequence=counter, send=send, after=None)
         await plan_attempt(connection, plan)
         return Written(
-            facts=pending, sends=guard.sends, attempt=announced(plan), is_new=False, attempts=tuple(attempts)
+            facts=pending,
+            sends=guard.sends,
+            attempt=announced(plan),
+            is_new=False,
+            attempts=tuple(attempts),
+            of_the_day=of_the_day,
         )
 
     def _choose(self, facts: VerificationFacts, attempts: Sequence[AttemptFacts]) -> Choice:
@@ -218,8 +230,10 @@ class Sends:
         )
 
 
-async def _take_send(connection: AsyncConnection, number: NumberKey) -> GuardFacts:
+async def _take_send(
+    connection: AsyncConnection, caller: Caller, number: NumberKey
+) -> tuple[GuardFacts, DailySend | None]:
     guard = await take_send(connection, number)
     if guard is None:
         raise await why_no_send(connection, number)
-    return guard
+    return guard, await take_daily_send(connection, caller)

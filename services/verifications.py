@@ -66,6 +66,7 @@ class Verifications:
         Raises:
             InvalidNumberError, UnknownCountryError, NumberTypeError: the text names no number that may be verified.
             TooSoonError, NumberLimitError, NumberLockedError, CheckTooSoonError: a limit of the number forbids it.
+            AccountSuspendedError, AccountSendLimitError: the account may send nothing, or nothing more today.
             TemporalUnavailableError: nothing was started, and nothing is left behind.
 
         """
@@ -90,13 +91,15 @@ class Verifications:
             NotFoundError: the account has no such verification.
             VerificationFinishedError: it has ended.
             TooSoonError, NumberLimitError, NumberLockedError: a limit of the number forbids it.
+            AccountSuspendedError, AccountSendLimitError: the account may send nothing, or nothing more today.
             TemporalUnavailableError: nothing was sent.
 
         """
 
         async def write(connection: AsyncConnection) -> Written:
             await self._idempotency.claim(connection, caller, repeatable, verification_id=verification_id)
-            return await self._sends.resend(connection, await _of_caller(connection, caller, verification_id))
+            pending = await _of_caller(connection, caller, verification_id)
+            return await self._sends.resend(connection, caller, pending)
 
         return await self._do(caller, write, repeatable)
 

@@ -1,46 +1,18 @@
-"""Accounts and their keys."""
+"""Accounts: how each stands, and its own limits. Whose keys they have is in `store/api_keys.py`."""
 
-from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.facts import Caller
-from domain.statuses import Environment
-from store.tables import Account, ApiKey, table_of
-from store.times import now
+from domain.accounts import AccountChanges, AccountFacts
+from domain.statuses import AccountStatus
+from store.tables import Account, table_of
+from store.times import fixed, now
 
 _account = table_of(Account)
-_key = table_of(ApiKey)
-_FIND = (
-    select(_key, _account.c.name)
-    .join(_account, _account.c.id == _key.c.account_id)
-    .where(and_(_key.c.key_id == bindparam("of_key"), _key.c.revoked_at.is_(None)))
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredKey:
-    """A key that is not revoked: what to compare with, and who calls when it is the same."""
-
-    digest: str
-    caller: Caller
-
-
-async def find_key(connection: AsyncConnection, key_id: str) -> StoredKey | None:
-    """Return a live key by its id."""
-    row = (await connection.execute(_FIND, {"of_key": key_id})).one_or_none()
-    if row is None:
-        return None
-    caller = Caller(
-        account_id=row.account_id,
-        account_name=row.name,
-        environment=Environment(row.environment),
-        key_id=row.key_id,
-        requests_per_s=row.requests_per_s,
-    )
-    return StoredKey(digest=row.digest, caller=caller)
+_BY_ID = select(_account).where(_account.c.id == bindparam("of_account"))
 
 
 async def find_account(connection: AsyncConnection, name: str) -> UUID | None:
@@ -48,37 +20,74 @@ async def find_account(connection: AsyncConnection, name: str) -> UUID | None:
     return (await connection.execute(select(_account.c.id).where(_account.c.name == name))).scalar()
 
 
-async def insert_account(connection: AsyncConnection, account_id: UUID, *, name: str) -> None:
-    """Insert an account."""
-    await connection.execute(insert(_account).values(id=account_id, name=name, created_at=now()))
+async def accounts_named(connection: AsyncConnection, name: str) -> list[AccountFacts]:
+    """Return the accounts of a name, which need not be only one."""
+    rows = await connection.execute(select(_account).where(_account.c.name == name).order_by(_account.c.id))
+    return [account_facts(row) for row in rows]
 
 
-async def insert_key(
+async def read_account(connection: AsyncConnection, account_id: UUID) -> AccountFacts | None:
+    """Return an account."""
+    row = (await connection.execute(_BY_ID, {"of_account": account_id})).one_or_none()
+    return None if row is None else account_facts(row)
+
+
+async def list_accounts(connection: AsyncConnection, *, limit: int, before: UUID | None = None) -> list[AccountFacts]:
+    """Return accounts, newest first, those before one where it is given."""
+    query = select(_account).order_by(_account.c.id.desc()).limit(limit)
+    rows = await connection.execute(query if before is None else query.where(_account.c.id < before))
+    return [account_facts(row) for row in rows]
+
+
+async def insert_account(
     connection: AsyncConnection,
-    key_id: str,
-    *,
     account_id: UUID,
-    environment: Environment,
-    digest: str,
-    requests_per_s: int | None,
-) -> None:
-    """Insert a key."""
+    *,
+    name: str,
+    plan: str = "standard",
+    requests_per_s: int | None = None,
+    sends_per_day: int | None = None,
+) -> AccountFacts:
+    """Insert an account, which is active."""
     values = {
-        "key_id": key_id,
-        "account_id": account_id,
-        "environment": environment.value,
-        "digest": digest,
+        "id": account_id,
+        "name": name,
+        "status": AccountStatus.ACTIVE.value,
+        "plan": plan,
         "requests_per_s": requests_per_s,
+        "sends_per_day": sends_per_day,
     }
-    await connection.execute(insert(_key).values(**values, created_at=now()))
+    query = insert(_account).values(**values, created_at=now()).returning(_account)
+    return account_facts((await connection.execute(query)).one())
 
 
-async def set_request_rate(connection: AsyncConnection, key_id: str, *, requests_per_s: int | None) -> None:
-    """Change how many requests a second a key may make."""
-    await connection.execute(update(_key).where(_key.c.key_id == key_id).values(requests_per_s=requests_per_s))
+async def change_account(connection: AsyncConnection, account_id: UUID, changes: AccountChanges) -> AccountFacts | None:
+    """Change an account; None, and nothing changed, when there is none or it is closed, which is for good."""
+    query = (
+        update(_account)
+        .where(_account.c.id == account_id, _account.c.status != fixed(AccountStatus.CLOSED))
+        .values(**changes)
+        .returning(_account)
+    )
+    row = (await connection.execute(query)).one_or_none()
+    return None if row is None else account_facts(row)
 
 
 async def remember_short_codes(connection: AsyncConnection, account_id: UUID) -> None:
     """Keep on the account that it chose codes under six digits, from the first time on."""
     query = update(_account).where(_account.c.id == account_id, _account.c.short_codes_since.is_(None))
     await connection.execute(query.values(short_codes_since=now()))
+
+
+def account_facts(row: Any) -> AccountFacts:
+    """Return the facts of a row of the account table."""
+    return AccountFacts(
+        id=row.id,
+        name=row.name,
+        status=AccountStatus(row.status),
+        status_reason=row.status_reason,
+        plan=row.plan,
+        requests_per_s=row.requests_per_s,
+        sends_per_day=row.sends_per_day,
+        created_at=row.created_at,
+    )

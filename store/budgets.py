@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, delete
+from sqlalchemy import Integer, bindparam, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,6 +25,15 @@ def _take(insert: Any) -> Any:
 
 
 _TAKE = {"sqlite": _take(sqlite.insert), "postgresql": _take(postgresql.insert)}
+_GIVE_BACK = (
+    update(_budget)
+    .where(
+        _budget.c.scope == bindparam("of_scope"),
+        _budget.c.hour == bindparam("of_hour"),
+        _budget.c.used >= bindparam("amount", type_=Integer),
+    )
+    .values(used=_budget.c.used - bindparam("amount", type_=Integer))
+)
 _FORGET = delete(_budget).where(_budget.c.hour < bindparam("before_hour"))
 
 
@@ -34,6 +43,11 @@ async def take(connection: AsyncConnection, *, scope: str, hour: int, amount: in
         return False
     values = {"of_scope": scope, "of_hour": hour, "amount": amount, "most": limit}
     return (await connection.execute(_TAKE[connection.dialect.name], values)).one_or_none() is not None
+
+
+async def give_back(connection: AsyncConnection, *, scope: str, hour: int, amount: int) -> None:
+    """Return an amount that was taken for what then did not happen."""
+    await connection.execute(_GIVE_BACK, {"of_scope": scope, "of_hour": hour, "amount": amount})
 
 
 async def forget_before(connection: AsyncConnection, hour: int) -> int:

@@ -8,13 +8,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import GuardFacts, SendFacts
-from domain.statuses import Environment
+from domain.statuses import MAY_SEND, Environment
 from rules.protection.checks import LOCK_S
 from rules.protection.sends import GAPS_S, REMEMBERED, SHORT, WINDOWS
-from store.tables import NumberGuard, table_of
+from store.tables import Account, NumberGuard, table_of
 from store.times import MARK_WIDTH, fixed, mark_plus, moment_of_mark, now, now_plus
 
 _guard = table_of(NumberGuard)
+_account = table_of(Account)
 _OF_NUMBER = and_(
     _guard.c.account_id == bindparam("of_account"),
     _guard.c.environment == bindparam("of_environment"),
@@ -40,8 +41,20 @@ def _is_lock_over() -> ColumnElement[bool]:
     return or_(_guard.c.locked_until.is_(None), _guard.c.locked_until <= now())
 
 
+# Of no row when the account may not send: so a suspension stops the next send on every process, without a statement.
+_FIRST_SEND = select(
+    _account.c.id.label("account_id"),
+    bindparam("of_environment", type_=_guard.c.environment.type).label("environment"),
+    bindparam("of_number", type_=_guard.c.number_hash.type).label("number_hash"),
+    mark_plus(0).label("recent_sends"),
+    fixed(1).label("streak"),
+    now_plus(GAPS_S[0]).label("next_send_at"),
+    fixed(0).label("failures"),
+).where(_account.c.id == bindparam("of_account"), _account.c.status.in_([fixed(each) for each in MAY_SEND]))
+
+
 def _take_send(insert: Any) -> Any:
-    """Build the statement that takes one send, or changes nothing when a gap, a window or a lock forbids it."""
+    """Build the statement that takes one send, or changes nothing when account, gap, window or lock forbids it."""
     streak = case((_mark(1) > mark_plus(-SHORT.length_s), _guard.c.streak + fixed(1)), else_=fixed(1))
     gap = case(
         *((streak == fixed(at + 1), now_plus(gap_s)) for at, gap_s in enumerate(GAPS_S)), else_=now_plus(GAPS_S[-1])
@@ -49,15 +62,7 @@ def _take_send(insert: Any) -> Any:
     lock_ran_out = and_(_guard.c.locked_until.is_not(None), _guard.c.locked_until <= now())
     return (
         insert(_guard)
-        .values(
-            account_id=bindparam("of_account"),
-            environment=bindparam("of_environment"),
-            number_hash=bindparam("of_number"),
-            recent_sends=mark_plus(0),
-            streak=1,
-            next_send_at=now_plus(GAPS_S[0]),
-            failures=0,
-        )
+        .from_select([column.name for column in _FIRST_SEND.selected_columns], _FIRST_SEND)
         .on_conflict_do_update(
             index_elements=["account_id", "environment", "number_hash"],
             set_={

@@ -5,7 +5,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from store.engine import Database
 
@@ -41,9 +41,15 @@ async def ensure_migrated(database: Database) -> None:
     A newer one, which this version does not know, is fine: migrations expand first and contract a version later.
     """
     async with database.reading() as connection:
-        found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
+        found = None
+        if await connection.run_sync(_was_ever_migrated):
+            found = (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
     if found is None or (found in _KNOWN and found != _HEAD):
         raise NotMigratedError(f"the database is at revision {found}, this version needs {_HEAD}")
+
+
+def _was_ever_migrated(connection: Connection) -> bool:
+    return inspect(connection).has_table("alembic_version")
 
 
 def _upgrade(connection: Connection) -> None:

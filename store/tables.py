@@ -4,33 +4,55 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, Table, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Table, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from domain.statuses import AttemptStatus, Environment, VerificationStatus
+from domain.statuses import AccountStatus, AttemptStatus, Environment, VerificationStatus
 from store.times import UtcDateTime
 
 _PENDING = text("status = 'pending'")
 
 
 def _one_of(
-    column: str, words: type[Environment | VerificationStatus | AttemptStatus], *, name: str
+    column: str, words: type[AccountStatus | Environment | VerificationStatus | AttemptStatus], *, name: str
 ) -> CheckConstraint:
     listed = ", ".join(f"'{word}'" for word in words)
     return CheckConstraint(f"{column} IN ({listed})", name=name)
 
 
 class Account(SQLModel, table=True):
-    """A business that calls the API. `short_codes_since` remembers that it chose codes under six digits."""
+    """A business that calls the API. `short_codes_since` remembers that it chose codes under six digits.
+
+    `plan` is the operator's own word. The limits are over all of its keys; null is no limit of its own.
+    """
+
+    __table_args__ = (
+        _one_of("status", AccountStatus, name="account_status"),
+        CheckConstraint("requests_per_s > 0", name="account_requests_per_s"),
+        CheckConstraint("sends_per_day >= 0", name="account_sends_per_day"),
+    )
 
     id: UUID = Field(primary_key=True)
     name: str = Field(max_length=64)
     created_at: datetime = Field(sa_type=UtcDateTime)
     short_codes_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    status: str = Field(
+        default=AccountStatus.ACTIVE.value,
+        max_length=16,
+        sa_column_kwargs={"server_default": AccountStatus.ACTIVE.value},
+    )
+    status_reason: str | None = Field(default=None, max_length=200)
+    plan: str = Field(default="standard", max_length=32, sa_column_kwargs={"server_default": "standard"})
+    requests_per_s: int | None = None
+    sends_per_day: int | None = None
 
 
 class ApiKey(SQLModel, table=True):
-    """A key: its id in clear, the rest as a keyed hash. `requests_per_s`: null is the default, 0 is no limit."""
+    """A key: its id in clear, the rest as a keyed hash. `requests_per_s`: null is the default, 0 is no limit.
+
+    `scopes` are words with spaces between them. `allowlist` are networks, the same way; null lets every address in.
+    `last_used_at` is rounded down to the hour.
+    """
 
     __tablename__ = "api_key"
     __table_args__ = (_one_of("environment", Environment, name="api_key_environment"),)
@@ -42,6 +64,21 @@ class ApiKey(SQLModel, table=True):
     requests_per_s: int | None = None
     created_at: datetime = Field(sa_type=UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    name: str = Field(default="", max_length=64, sa_column_kwargs={"server_default": text("''")})
+    scopes: str = Field(default="", max_length=400, sa_column_kwargs={"server_default": text("''")})
+    allowlist: str | None = Field(default=None, max_length=2400)
+    expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class AccessVersion(SQLModel, table=True):
+    """One row, whose number moves with every change to who may do what: each process forgets what it knew then."""
+
+    __tablename__ = "access_version"
+    __table_args__ = (CheckConstraint("id = 1", name="access_version_one_row"),)
+
+    id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    version: int = Field(sa_type=BigInteger)
 
 
 class Verification(SQLModel, table=True):

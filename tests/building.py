@@ -2,7 +2,7 @@
 
 import itertools
 from base64 import b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from api.main import parts_of
 from api.parts import Parts
 from carriers.protocol import Answer, Carrier, Message
 from domain import verification_events
+from domain.access import EVERY_SCOPE, Scope
 from domain.errors import TemporalUnavailableError
 from domain.facts import Caller, VerificationFacts
 from domain.ids import attempt_id, new_id
@@ -27,8 +28,10 @@ from security.api_keys import make_key
 from security.codes import code_for
 from security.keyring import key_ring
 from services.workflow_gateway import WorkflowGateway
-from store.accounts import insert_account, insert_key
+from store import access_version
+from store.accounts import insert_account
 from store.answers import record_answer
+from store.api_keys import NewApiKey, insert_key
 from store.attempts import AttemptPlan, plan_attempt, read_attempt
 from store.engine import Database
 from store.guards import NumberKey, take_send
@@ -42,6 +45,8 @@ KEYS = key_ring(MASTER_KEY)
 NUMBERS = number_cipher(KEYS)
 CARRIERS = ("alpha", "bravo", "charlie", "delta")
 PHONE = "+447400123456"
+# Everything that an account's own key can be given.
+OWN_SCOPES = EVERY_SCOPE - {Scope.ACCOUNTS}
 _phones = itertools.count(1)
 
 
@@ -66,20 +71,31 @@ async def a_caller(database: Database, *, environment: Environment = Environment
 
 
 async def a_key(
-    database: Database, *, environment: Environment = Environment.SANDBOX, requests_per_s: int | None = 0
+    database: Database,
+    *,
+    environment: Environment = Environment.SANDBOX,
+    requests_per_s: int | None = 0,
+    scopes: frozenset[Scope] = OWN_SCOPES,
+    of: Caller | None = None,
+    **changes: Any,
 ) -> tuple[str, Caller]:
-    """Return a fresh API key, and the caller behind it."""
-    caller, key = await a_caller(database, environment=environment), make_key(KEYS.api_keys, environment=environment)
+    """Return a fresh API key, of a fresh account unless one is given, and the caller behind it."""
+    caller, key = of or await a_caller(database), make_key(KEYS.api_keys, environment=environment)
+    new = NewApiKey(
+        key_id=key.key_id,
+        account_id=caller.account_id,
+        environment=environment,
+        digest=key.digest,
+        scopes=scopes,
+        requests_per_s=requests_per_s,
+        **changes,
+    )
     async with database.transaction() as connection:
-        await insert_key(
-            connection,
-            key.key_id,
-            account_id=caller.account_id,
-            environment=environment,
-            digest=key.digest,
-            requests_per_s=requests_per_s,
-        )
-    return key.text, caller
+        await insert_key(connection, new)
+        await access_version.bump(connection)
+    return key.text, replace(
+        caller, environment=environment, key_id=key.key_id, actor=f"key:{key.key_id}", scopes=scopes
+    )
 
 
 def number_key(caller: Caller, *, to: str = PHONE) -> NumberKey:

@@ -34,7 +34,7 @@ from services.sends import StartRequest
 # No control, format, private or unassigned characters: nothing invisible, nothing that a log would trip over.
 PRINTABLE = r"^\P{C}+$"
 _Reference = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=PRINTABLE)]
-_Brand = Annotated[str, StringConstraints(min_length=1, max_length=24, pattern=r"^[\p{L}\p{N}][\p{L}\p{N} .&'_+-]*$")]
+Brand = Annotated[str, StringConstraints(min_length=1, max_length=24, pattern=r"^[\p{L}\p{N}][\p{L}\p{N} .&'_+-]*$")]
 _Locale = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 
 
@@ -53,7 +53,7 @@ class NewVerification(StrictBody):
     channel: Channel = Channel.SMS
     purpose: Purpose = Purpose.CONFIRM_CONTACT
     locale: _Locale = Field(default="en", description="Language of the message, as in BCP 47.", examples=["en"])
-    brand: _Brand | None = Field(default=None, description="Whose code it is; the account's name by default.")
+    brand: Brand | None = Field(default=None, description="Whose code it is; the account's name by default.")
     ttl_s: Annotated[int, Strict()] = Field(
         default=DEFAULT_TTL_S, ge=MIN_TTL_S, le=MAX_TTL_S, description="How long the codes live, in seconds."
     )

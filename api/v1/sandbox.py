@@ -89,21 +89,21 @@ class BehavioursOut(BaseModel):
     carriers: list[BehaviourOut]
 
 
-@router.get("/messages", response_model=MessagesOut, responses=problems(403))
+@router.get("/messages", response_model=MessagesOut, responses=problems())
 async def read_outbox(query: Annotated[MessagesQuery, Query()], caller: Caller, parts: ThisApp) -> Response:
     """Read the messages of the last hour, newest last."""
     found = await parts.sandbox.messages(caller, to=query.to)
     return answer(MessagesOut(messages=[MessageOut.of(each) for each in found]))
 
 
-@router.get("/carriers", response_model=BehavioursOut, responses=problems(403))
+@router.get("/carriers", response_model=BehavioursOut, responses=problems())
 async def list_carriers(caller: Caller, parts: ThisApp) -> Response:
     """List the scripted carriers and how each behaves."""
     found = await parts.sandbox.behaviours(caller)
     return answer(BehavioursOut(carriers=[BehaviourOut.of(each) for each in found]))
 
 
-@router.put("/carriers/{carrier}", response_model=BehaviourOut, responses=problems(400, 403))
+@router.put("/carriers/{carrier}", response_model=BehaviourOut, responses=problems(400))
 async def script_carrier(carrier: CarrierName, body: BehaviourIn, caller: Caller, parts: ThisApp) -> Response:
     """Script a carrier."""
     view = await parts.sandbox.set_behaviour(
@@ -112,7 +112,7 @@ async def script_carrier(carrier: CarrierName, body: BehaviourIn, caller: Caller
     return answer(BehaviourOut.of(view))
 
 
-@router.delete("/carriers/{carrier}", status_code=204, responses=problems(403))
+@router.delete("/carriers/{carrier}", status_code=204, responses=problems())
 async def restore_carrier(carrier: CarrierName, caller: Caller, parts: ThisApp) -> Response:
     """Have a carrier accept everything again."""
     await parts.sandbox.reset(caller, carrier)

@@ -23,7 +23,7 @@ from cli.waiting import temporal_answers, until
 from domain.errors import DatabaseUnavailableError
 from runtime.setup import key_ring_of
 from runtime.temporal import connect
-from services.accounts import Accounts
+from services.api_keys import ApiKeys
 from store.engine import Database
 from store.migrate import migrate
 
@@ -115,7 +115,7 @@ class Installation:
     async def _prepare_database(self) -> str:
         async with _one_migration:
             await migrate(self.database)
-        return await Accounts(database=self.database, keys=self.keys).sandbox_key(account=_ACCOUNT, requests_per_s=0)
+        return await ApiKeys(database=self.database, keys=self.keys).sandbox_key(account=_ACCOUNT, requests_per_s=0)
 
     async def _temporal_answers(self, _: str) -> bool:
         return await temporal_answers(self.temporal_client)

@@ -27,7 +27,7 @@ from runtime.settings import ROOT, Settings
 from runtime.setup import key_ring_of
 from runtime.temporal import connect
 from security.keyring import KeyRing
-from services.accounts import Accounts
+from services.api_keys import ApiKeys
 from store.engine import Database
 from store.migrate import migrate
 
@@ -120,7 +120,7 @@ async def _start(system: System, launch: Launch, url: str, *, with_floor: bool) 
     }
     await _add(system, launch.temporal(), told)
     await migrate(system.database)
-    key = await Accounts(database=system.database, keys=system.keys).demo_key(
+    key = await ApiKeys(database=system.database, keys=system.keys).demo_key(
         account="Bench", key=None, requests_per_s=0
     )
     system.api = Target(system.api.port, {"Authorization": f"Bearer {key}"})

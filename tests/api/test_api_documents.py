@@ -23,6 +23,10 @@ V1 = {
     ("GET", "/v1/sandbox/carriers"),
     ("PUT", "/v1/sandbox/carriers/{carrier}"),
     ("DELETE", "/v1/sandbox/carriers/{carrier}"),
+    ("POST", "/v1/accounts"),
+    ("GET", "/v1/accounts"),
+    ("GET", "/v1/accounts/{account_id}"),
+    ("PATCH", "/v1/accounts/{account_id}"),
     ("GET", "/v1/countries"),
     ("GET", "/v1/limits"),
 }

@@ -144,3 +144,15 @@ async def test_a_refusal_says_when_the_next_hour_begins(database: Database) -> N
 
     assert refused.value.retry_after_s is not None
     assert 0 < refused.value.retry_after_s <= 3_600
+
+
+async def test_what_is_given_back_can_be_taken_again_and_no_more_than_was_taken(database: Database) -> None:
+    scope = a_scope()
+
+    async with database.transaction() as connection:
+        await budgets.take(connection, scope=scope, hour=1, amount=2, limit=2)
+        await budgets.give_back(connection, scope=scope, hour=1, amount=1)
+        await budgets.give_back(connection, scope=scope, hour=1, amount=2)
+        again = [await budgets.take(connection, scope=scope, hour=1, amount=1, limit=2) for _ in range(2)]
+
+    assert again == [True, False]

@@ -5,8 +5,10 @@ from collections import Counter
 
 import pytest
 
+from domain.accounts import AccountChanges
 from domain.facts import Caller, GuardFacts
-from domain.statuses import Environment
+from domain.statuses import AccountStatus, Environment
+from store.accounts import change_account
 from store.engine import Database
 from store.guards import NumberKey, add_failures, give_back_send, read_guard, take_send
 from tests.building import a_caller, number_key, pass_time
@@ -210,3 +212,16 @@ async def test_a_locked_number_gets_no_message_until_the_lock_has_run_out(databa
     assert locked is None
     assert free is not None
     assert (free.failures, free.locked_until) == (0, None)
+
+
+@pytest.mark.parametrize("status", AccountStatus)
+async def test_only_an_account_that_may_send_gets_a_send(database: Database, status: AccountStatus) -> None:
+    caller = await a_caller(database)
+    async with database.transaction() as connection:
+        await take_send(connection, number_key(caller, to="+447400123457"))
+        await change_account(connection, caller.account_id, AccountChanges(status=status))
+
+    async with database.transaction() as connection:
+        taken = await take_send(connection, number_key(caller))
+
+    assert (taken is not None) is (status in {AccountStatus.ACTIVE, AccountStatus.WARNED})

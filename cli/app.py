@@ -1,0 +1,24 @@
+"""`countersign`: every command of an operator, one module each."""
+
+import sys
+
+import typer
+
+from cli import account, key, migrate
+from domain.errors import DomainError
+from store.migrate import NotMigratedError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(account.app, name="account")
+app.add_typer(key.app, name="key")
+app.command("migrate")(migrate.main)
+
+
+def main() -> None:
+    """Run one command; a refusal is a sentence and exit code 1."""
+    try:
+        app(prog_name="countersign")
+    except DomainError as refusal:
+        sys.exit(refusal.detail)
+    except NotMigratedError as error:
+        sys.exit(f"{error}: run `countersign migrate` first.")

@@ -1,0 +1,28 @@
+"""Whether a caller may do an operation: pure, over the facts of the caller and the table's word on the operation."""
+
+from domain.access import Access, Scope
+from domain.errors import InsufficientScopeError
+from domain.facts import Caller
+
+
+def ensure_allowed(caller: Caller, access: Access) -> None:
+    """Let a caller pass who has one of the operation's scopes, or one of its roles.
+
+    Raises:
+        InsufficientScopeError: neither.
+
+    """
+    if access.is_public or caller.role in access.roles:
+        return
+    # A person has a role and no scopes; what asks for no scope is still not for a role that is not listed.
+    if caller.role is None and (not access.scopes or access.scopes & caller.scopes):
+        return
+    raise insufficient_scope(access.scopes)
+
+
+def insufficient_scope(scopes: frozenset[Scope]) -> InsufficientScopeError:
+    """Return the refusal that names the scopes of which one would do (RFC 6750, section 3.1)."""
+    named = sorted(scope.value for scope in scopes)
+    told = f"This needs the scope {' or '.join(named)}." if named else "Your role may not do this."
+    challenge = {"error": "insufficient_scope", **({"scope": " ".join(named)} if named else {})}
+    return InsufficientScopeError(told, fields={"scopes": named}, challenge=challenge)

@@ -1,0 +1,48 @@
+"""Every operation of the OpenAPI document, with a path that could be called."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# For each name in a path, a value of the right form that names nothing.
+NAMES = {
+    "verification_id": f"ver_{'0' * 32}",
+    "account_id": f"acc_{'0' * 32}",
+    "carrier": "alpha",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation: its id, how it is called, and what the document says of it."""
+
+    id: str
+    method: str
+    template: str
+    path: str
+    told: dict[str, Any]
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names in its path."""
+        return re.findall(r"\{([^}]*)\}", self.template)
+
+    def path_with(self, values: Mapping[str, str]) -> str:
+        """Return its path with values in place of names."""
+        return self.template.format(**(NAMES | dict(values)))
+
+
+def every_operation(document: dict[str, Any]) -> list[Operation]:
+    """Return every operation of a document."""
+    return [
+        Operation(
+            id=told["operationId"],
+            method=method.upper(),
+            template=template,
+            path=template.format(**NAMES),
+            told=told,
+        )
+        for template, methods in document["paths"].items()
+        for method, told in methods.items()
+    ]

@@ -1,0 +1,61 @@
+"""`./countersign`: an operator makes accounts and keys, and ends them, from the command line."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.code_rules import ROOT
+from tests.building import MASTER_KEY
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("commands")
+    assert run(made, "migrate").returncode == 0
+    return made
+
+
+def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run one command on an instance of its own, from another folder than the repository."""
+    environment = {"PATH": os.environ["PATH"], "COUNTERSIGN_HOME": str(home), "COUNTERSIGN_MASTER_KEY": MASTER_KEY}
+    command = [str(ROOT / "countersign"), *words]
+    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
+def said(home: Path, *words: str) -> str:
+    done = run(home, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_an_account_and_its_key_are_made_listed_and_ended(home: Path) -> None:
+    account = said(home, "account", "create", "ACME", "--sends-per-day", "9")
+    key = said(home, "key", "create", "ACME", "--environment", "production", "--scope", "checks:write")
+    listed = said(home, "key", "list", account, "--environment", "production")
+    suspended = said(home, "account", "suspend", "ACME", "--reason", "unpaid")
+    revoked = said(home, "key", "revoke", "ACME", key[8:16], "--environment", "production")
+
+    assert account.startswith("acc_")
+    assert key.startswith("cs_live_")
+    assert listed.split()[0] == key[8:16]
+    assert listed.endswith("checks:write")
+    assert "suspended" in suspended
+    assert "revoked" in revoked
+    assert "active" in said(home, "account", "reinstate", "ACME")
+    assert said(home, "account", "list").startswith(account)
+
+
+def test_what_does_not_exist_is_a_sentence_and_an_exit_code(home: Path) -> None:
+    done = run(home, "key", "create", "Nobody")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "There is no such account.\n"
+
+
+def test_a_database_that_was_not_migrated_is_told_so(tmp_path: Path) -> None:
+    done = run(tmp_path, "account", "list")
+
+    assert done.returncode == 1
+    assert "countersign migrate" in done.stderr
