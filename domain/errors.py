@@ -17,6 +17,8 @@ DomainError
 ├── UnknownCountryError            422  unknown-country
 ├── NumberTypeError                422  number-type-not-allowed
 ├── NoRouteError                   422  no-route
+├── InvalidTargetError             422  invalid-target
+├── InvalidSecretError             422  invalid-webhook-secret
 ├── IdempotencyMismatchError       422  idempotency-key-reused
 ├── TooSoonError                   429  too-soon
 ├── NumberLimitError               429  number-limit
@@ -159,6 +161,18 @@ class NoRouteError(DomainError):
     """No pool of this instance serves the number's country."""
 
     code, status, title = "no-route", 422, "No route to this country"
+
+
+class InvalidTargetError(DomainError):
+    """The URL is not one that webhooks are sent to."""
+
+    code, status, title = "invalid-target", 422, "Webhooks are not sent to this URL"
+
+
+class InvalidSecretError(DomainError):
+    """The secret is not of the form that webhooks are signed with."""
+
+    code, status, title = "invalid-webhook-secret", 422, "The signing secret is not of the accepted form"
 
 
 class IdempotencyMismatchError(DomainError):
