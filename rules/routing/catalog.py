@@ -17,6 +17,8 @@ class SenderType(StrEnum):
     ALPHANUMERIC = "alphanumeric"
     LONG_CODE = "long_code"
     SHORT_CODE = "short_code"
+    TOLL_FREE = "toll_free"
+    TEN_DLC = "10dlc"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

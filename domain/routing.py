@@ -1,0 +1,99 @@
+"""The words and facts of numbers and routes: what a number's state can be, what an account wants, what is lent."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from domain.statuses import Environment
+
+
+class NumberState(StrEnum):
+    """Where a number of ours stands."""
+
+    RESERVED = "reserved"
+    PROVISIONING = "provisioning"
+    REGISTERING = "registering"
+    AVAILABLE = "available"
+    LEASED = "leased"
+    DRAINING = "draining"
+    QUARANTINED = "quarantined"
+    SUSPENDED = "suspended"
+    RELEASING = "releasing"
+    AGING = "aging"
+    RETIRED = "retired"
+
+
+class Mode(StrEnum):
+    """How an account wants its routes ordered."""
+
+    ORDERED = "ordered"
+    ADAPTIVE = "adaptive"
+    CHEAPEST = "cheapest"
+    BEST = "best"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberFacts:
+    """A sender of ours, as stored. `account_id` is who it is reserved for or lent to alone; None: its pool's."""
+
+    id: UUID
+    environment: Environment
+    country: str
+    sender: str
+    sender_type: str
+    carrier: str
+    region: str
+    capabilities: frozenset[str]
+    price_micros: int
+    monthly_micros: int
+    currency: str
+    state: NumberState
+    state_reason: str | None
+    state_until: datetime | None
+    account_id: UUID | None
+    relapses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingLease:
+    """That a holder may send with a number until then, and the fence that proves it."""
+
+    number_id: UUID
+    holder: str
+    fence: int
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeaseFacts:
+    """A number lent to an account alone, as stored."""
+
+    id: UUID
+    number_id: UUID
+    account_id: UUID
+    environment: Environment
+    period_days: int
+    price_micros: int
+    currency: str
+    is_renewed: bool
+    started_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    end_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutePolicyFacts:
+    """How an account's messages reach a country. A wait of None is the learnt one; a cap of None is none."""
+
+    country: str
+    is_allowed: bool
+    primary_pool: str | None
+    backups: tuple[str, ...] = ()
+    mode: Mode = Mode.ADAPTIVE
+    max_attempts: int = 3
+    max_carriers: int = 2
+    cost_cap_micros: int | None = None
+    receipt_wait_s: int | None = None
+    verify_wait_s: int | None = None

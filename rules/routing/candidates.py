@@ -1,0 +1,69 @@
+"""A route that might be taken, with what is known of it at this moment.
+
+Pure: frozen facts, read from the store by whoever asks for a choice.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from domain.statuses import Channel
+from rules.routing.catalog import Route, SenderType
+from rules.routing.evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorisation:
+    """From when until when a sender may be used towards a destination through a carrier; None is without an end."""
+
+    since: datetime
+    until: datetime | None = None
+
+    def covers(self, moment: datetime) -> bool:
+        """Say whether the sender may be used at a moment."""
+        return self.since <= moment and (self.until is None or moment < self.until)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """One route and its facts. `place` is its position in the account's own order: the primary pool's routes first.
+
+    `probes` says that the route is out of use for its health, and that this message may find out whether it is back.
+    """
+
+    route: Route
+    place: int
+    price_micros: int
+    authorisation: Authorisation | None
+    is_in_service: bool = True
+    is_template_registered: bool = True
+    has_capacity: bool = True
+    is_breaker_open: bool = False
+    is_quarantined: bool = False
+    probes: bool = False
+    evidence: Evidence = field(default_factory=Evidence)
+
+    @property
+    def id(self) -> str:
+        """Return the words that name this route and no other."""
+        route = self.route
+        return f"{route.carrier}/{route.pool_country}/{route.sender}/{route.channel}"
+
+    @property
+    def group(self) -> str:
+        """Return the words that name the routes whose evidence is kept together: all but the sender."""
+        route = self.route
+        return f"{route.carrier}/{route.pool_country}/{route.sender_type}/{route.channel}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What the destination, the account and the instance allow now."""
+
+    country: str
+    now: datetime
+    is_country_permitted: bool
+    sender_types: frozenset[SenderType]
+    channels: frozenset[Channel]
+    carriers: frozenset[str]
+    regions: frozenset[str]
+    ceiling_micros: int | None = None

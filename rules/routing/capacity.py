@@ -1,0 +1,60 @@
+"""How many message parts a number, or a carrier's connection, may send in a second; and how long the next one waits.
+
+Pure. A token bucket whose whole state is one moment: when what was taken so far will have been paid back (the generic
+cell rate algorithm of ITU-T I.371). So taking is one conditional statement in the store, exact on any number of
+processes. Times are microseconds since 1970.
+"""
+
+from dataclasses import dataclass
+
+MICROS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    """`part_us` is the time that one part uses up; `slack_us` how far ahead of time parts may be taken.
+
+    With the slack of no time at all, parts leave at an even pace; a message of several parts needs as much as they do.
+    """
+
+    part_us: int
+    slack_us: int = 0
+    free_at_us: int = 0
+
+
+def bucket_of(parts_per_s: float, *, burst_parts: int = 1) -> Bucket:
+    """Return an untouched bucket; `burst_parts` may leave at once after a rest.
+
+    Raises:
+        ValueError: the rate or the burst is nothing.
+
+    """
+    if parts_per_s <= 0 or burst_parts < 1:
+        raise ValueError("a bucket lets at least something through: a rate over 0, a burst of 1 or more")
+    part_us = round(MICROS / parts_per_s)
+    return Bucket(part_us=part_us, slack_us=(burst_parts - 1) * part_us)
+
+
+def may_leave_us(bucket: Bucket, *, now_us: int) -> int:
+    """Return from when the next message may leave: now, or later. A message of several parts leaves or waits as one."""
+    return max(now_us, bucket.free_at_us - bucket.slack_us)
+
+
+def taken(bucket: Bucket, *, parts: int, now_us: int) -> Bucket | None:
+    """Return the bucket after so many parts left it; None when they may not leave yet."""
+    if may_leave_us(bucket, now_us=now_us) > now_us:
+        return None
+    began = max(bucket.free_at_us, now_us)
+    return Bucket(part_us=bucket.part_us, slack_us=bucket.slack_us, free_at_us=began + parts * bucket.part_us)
+
+
+def wait_s(bucket: Bucket, *, parts_ahead: int, now_us: int) -> float:
+    """Return the estimate that callers see: until a message leaves that has so many parts waiting before it."""
+    starts = may_leave_us(bucket, now_us=now_us) + parts_ahead * bucket.part_us
+    return (starts - now_us) / MICROS
+
+
+def slowed(bucket: Bucket, *, pause_us: int, now_us: int) -> Bucket:
+    """Return the bucket after the carrier said "too fast": nothing leaves until the pause is over."""
+    free_at = max(bucket.free_at_us, now_us + pause_us + bucket.slack_us)
+    return Bucket(part_us=bucket.part_us, slack_us=bucket.slack_us, free_at_us=free_at)

@@ -1,0 +1,122 @@
+"""Whether a route, or a number, still does its work, judged by the codes that came back.
+
+Pure. A receipt is a weak word, so conversion decides. Who is set aside comes back by a little traffic that proves it,
+never by time alone.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from rules.routing.proportions import Share, lower_bound, z_of_fall
+
+# Fewer attempts show a fall only when it is total.
+ATTEMPTS_AT_LEAST = 30
+# By chance alone once in some four thousand looks; a look costs nothing and a false alarm costs trust.
+FALL_Z = 3.5
+# A fall that nobody would notice is none, however surely it can be measured: a tenth of the baseline's rate.
+FALL_OF = 0.1
+# A number that proves fewer than this share of its pool's rate, with this confidence, is no good.
+OF_THE_POOL, CONFIDENCE = 0.5, 0.95
+# A number is believed to be like its pool until it shows otherwise, by so few attempts that it soon can.
+POOL_PRIOR_ATTEMPTS = 4
+# Two in a hundred refused for their sender are no accident any more.
+BLOCKED_SHARE = 0.02
+SPAM_SHARE = 0.01
+RECEIPTS_OF_THE_POOL = 0.5
+FIRST_QUARANTINE_H, LONGEST_QUARANTINE_H = 24, 24 * 30
+# Of a pool's messages, at most this share goes to what is set aside, to see whether it is back.
+PROBE_SHARE = 0.02
+# So many probes are judged together.
+PROBES_TO_RETURN = 10
+
+
+class Trouble(StrEnum):
+    """Why a route or a number was set aside."""
+
+    CONVERSION_FELL = "conversion_fell"
+    CONVERSION_LOW = "conversion_low"
+    RECEIPTS_LOW = "receipts_low"
+    SENDER_BLOCKED = "sender_blocked"
+    SPAM_REPORTED = "spam_reported"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberRecord:
+    """What a number's latest messages met: shares of its attempts."""
+
+    proved: Share
+    received: Share
+    blocked: Share
+    spam: Share
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Until when, and which one in a row: the next is longer."""
+
+    until: datetime
+    relapses: int
+
+
+def has_fallen(now: Share, *, baseline: Share) -> bool:
+    """Say whether a route converts less than it used to, by the two-proportion test against its own baseline."""
+    if min(now.total, baseline.total) < ATTEMPTS_AT_LEAST:
+        return False
+    return now.rate < baseline.rate * (1 - FALL_OF) and z_of_fall(now, before=baseline) >= FALL_Z
+
+
+def has_returned(probes: Share, *, baseline: Share) -> bool:
+    """Say whether what was set aside does its work again: enough probes, and none of the fall left in them."""
+    least = baseline.rate * OF_THE_POOL
+    prior = Share(baseline.rate, 1)
+    return probes.total >= PROBES_TO_RETURN and lower_bound(probes, confidence=CONFIDENCE, prior=prior) >= least
+
+
+def may_probe(*, probes: int, messages: int) -> bool:
+    """Say whether one more of a pool's messages may be a probe, given how many were so far."""
+    return probes + 1 <= PROBE_SHARE * (messages + 1)
+
+
+def trouble_of(number: NumberRecord, *, pool: NumberRecord) -> Trouble | None:
+    """Return what speaks against a number, the gravest first, compared with the rest of its pool; None if nothing."""
+    if _is_over(number.spam, SPAM_SHARE):
+        return Trouble.SPAM_REPORTED
+    if _is_over(number.blocked, BLOCKED_SHARE):
+        return Trouble.SENDER_BLOCKED
+    if number.proved.total < ATTEMPTS_AT_LEAST:
+        return None
+    if _is_far_below(number.proved, pool.proved, of=OF_THE_POOL):
+        return Trouble.CONVERSION_LOW
+    if _is_far_below(number.received, pool.received, of=RECEIPTS_OF_THE_POOL):
+        return Trouble.RECEIPTS_LOW
+    return None
+
+
+def score(number: NumberRecord, *, pool: NumberRecord) -> float:
+    """Return the number's health, 0 to 1: the conversion rate that it can be trusted to have."""
+    return lower_bound(number.proved, confidence=CONFIDENCE, prior=_prior(pool.proved))
+
+
+def quarantine(*, relapses: int, now: datetime) -> Quarantine:
+    """Return the quarantine that follows so many earlier ones in a row: a day, doubled each time, a month at most."""
+    hours = min(FIRST_QUARANTINE_H * 2 ** min(relapses, 10), LONGEST_QUARANTINE_H)
+    return Quarantine(until=now + timedelta(hours=hours), relapses=relapses + 1)
+
+
+def _is_over(share: Share, limit: float) -> bool:
+    """Say whether a share is surely over a limit: what it can be trusted to be, with nothing believed before."""
+    return lower_bound(share, confidence=CONFIDENCE, prior=Share(limit, 1)) > limit
+
+
+def _is_far_below(number: Share, pool: Share, *, of: float) -> bool:
+    """Say whether a number's rate is surely under a part of its pool's: what it can be trusted not to be over."""
+    missed = Share(number.total - number.of, number.total)
+    most = 1 - lower_bound(missed, confidence=CONFIDENCE, prior=_prior(Share(pool.total - pool.of, pool.total)))
+    return pool.total > 0 and most < pool.rate * of
+
+
+def _prior(pool: Share) -> Share:
+    """Return what is believed of a number before it is known: that it is like its pool."""
+    rate = min(max(pool.rate, 0.01), 0.99)
+    return Share(rate * POOL_PRIOR_ATTEMPTS, POOL_PRIOR_ATTEMPTS)

@@ -1,0 +1,119 @@
+"""Order the routes that may be taken: as the account says, or by what a *verified code* is expected to need on each.
+
+Pure: no clock, no I/O; what is left to chance comes from a generator that is an argument, and its seed is recorded.
+A carrier that is cheap per message but rarely converts is an expensive carrier, so the price of a message never ranks
+alone. Each group of routes draws a conversion rate from what is known of it (Thompson sampling): what is well known
+draws near its rate, what is hardly known draws anywhere, and so is tried now and then. Ties are broken, so that the
+answer depends on the set of routes and not on their order.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, assert_never
+from zlib import crc32
+
+from domain.routing import Mode
+from rules.routing.candidates import Candidate
+
+# A cheaper route may convert this much less, as a share of the best one's rate, and still be taken.
+TOLERANCE = 0.05
+
+
+class Chance(Protocol):
+    """Where draws come from: a seeded `Random` of Python's own."""
+
+    def betavariate(self, alpha: float, beta: float, /) -> float:
+        """Return a draw from a Beta distribution."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrant:
+    """What ranking needs of a route, and all that it needs: it is stored, so that the choice can be made again.
+
+    `tries` is how often this verification used the carrier before. `affinity` orders the senders of a group for one
+    recipient, always in the same way; the sender that the recipient saw last has the least.
+    """
+
+    id: str
+    group: str
+    place: int
+    price_micros: int
+    alpha: float
+    beta: float
+    tries: int = 0
+    affinity: int = 0
+    probes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """A route in its place. `score` is the conversion rate drawn for its group; None where nothing was drawn."""
+
+    entrant: Entrant
+    score: float | None
+
+
+_Key: TypeAlias = tuple[float, ...]
+
+
+def entrant_of(candidate: Candidate, *, tries: int = 0, recipient: str = "", last_sender: str | None = None) -> Entrant:
+    """Return what ranking needs of a candidate. `recipient` is a hash, never a number."""
+    sender, evidence = candidate.route.sender, candidate.evidence
+    return Entrant(
+        id=candidate.id,
+        group=candidate.group,
+        place=candidate.place,
+        price_micros=candidate.price_micros,
+        alpha=evidence.alpha,
+        beta=evidence.beta,
+        tries=tries,
+        affinity=0 if sender == last_sender else 1 + crc32(f"{recipient}/{sender}".encode()),
+        probes=candidate.probes,
+    )
+
+
+def rank(entrants: Iterable[Entrant], *, mode: Mode, chance: Chance) -> tuple[Ranked, ...]:
+    """Return the routes, best first; those whose carrier this verification has tried less go before the others."""
+    listed = sorted(entrants, key=_name)
+    scores = {} if mode is Mode.ORDERED else _draws(listed, chance)
+    best = _best_by_tries(listed, scores)
+    keyed = [
+        ((each.tries, not each.probes), _key(each, scores, mode=mode, best=best), each.affinity, each.id, each)
+        for each in listed
+    ]
+    return tuple(Ranked(each, scores.get(each.group)) for *_, each in sorted(keyed, key=lambda key: key[:4]))
+
+
+def _name(entrant: Entrant) -> str:
+    return entrant.id
+
+
+def _draws(entrants: Iterable[Entrant], chance: Chance) -> dict[str, float]:
+    """Draw a conversion rate for each group, in the order of their names."""
+    known = {each.group: (each.alpha, each.beta) for each in entrants}
+    return {group: chance.betavariate(*known[group]) for group in sorted(known)}
+
+
+def _best_by_tries(entrants: Iterable[Entrant], scores: Mapping[str, float]) -> dict[int, float]:
+    best: dict[int, float] = {}
+    for each in entrants:
+        best[each.tries] = max(best.get(each.tries, 0.0), scores.get(each.group, 0.0))
+    return best
+
+
+def _key(entrant: Entrant, scores: Mapping[str, float], *, mode: Mode, best: Mapping[int, float]) -> _Key:
+    score = scores.get(entrant.group, 0.0)
+    match mode:
+        case Mode.ORDERED:
+            return (entrant.place,)
+        case Mode.BEST:
+            return (-score, entrant.price_micros)
+        case Mode.CHEAPEST:
+            return (entrant.price_micros / max(score, 1e-9), -score)
+        case Mode.ADAPTIVE if score >= best[entrant.tries] * (1 - TOLERANCE):
+            return (0, entrant.price_micros, -score)
+        case Mode.ADAPTIVE:
+            return (1, -score, entrant.price_micros)
+        case _:
+            assert_never(mode)

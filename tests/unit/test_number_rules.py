@@ -1,0 +1,234 @@
+"""A number's life has one way through it, capacity is exact, and recommendations say what they rest on."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domain.routing import Mode, NumberState
+from rules.routing.capacity import MICROS, Bucket, bucket_of, may_leave_us, slowed, taken, wait_s
+from rules.routing.catalog import SenderType
+from rules.routing.number_life import (
+    HELD,
+    IN_SERVICE,
+    aged_at,
+    aging_days,
+    is_harvesting,
+    is_sticky,
+    may_become,
+    nexts,
+)
+from rules.routing.proportions import Share
+from rules.routing.recommendation import Need, Offer, Priority, recommend
+
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+def reachable(state: NumberState) -> set[NumberState]:
+    found, ahead = set[NumberState](), [state]
+    while ahead:
+        for each in nexts(ahead.pop()) - found:
+            found.add(each)
+            ahead.append(each)
+    return found
+
+
+@pytest.mark.parametrize("state", NumberState)
+def test_every_state_comes_after_a_reservation_and_has_an_end(state: NumberState) -> None:
+    assert state is NumberState.RESERVED or state in reachable(NumberState.RESERVED)
+    assert state is NumberState.RETIRED or NumberState.RETIRED in reachable(state)
+
+
+def test_a_number_goes_from_one_account_to_another_only_through_its_rest() -> None:
+    assert not may_become(NumberState.LEASED, NumberState.AVAILABLE)
+    assert not may_become(NumberState.DRAINING, NumberState.AVAILABLE)
+    assert may_become(NumberState.DRAINING, NumberState.AGING)
+    assert may_become(NumberState.AGING, NumberState.AVAILABLE)
+
+
+def test_a_number_in_use_is_not_released() -> None:
+    assert not may_become(NumberState.LEASED, NumberState.RELEASING)
+
+
+def test_a_retired_number_does_not_come_back() -> None:
+    assert nexts(NumberState.RETIRED) == frozenset()
+
+
+def test_what_is_in_service_is_ours() -> None:
+    assert IN_SERVICE < HELD
+
+
+@pytest.mark.parametrize(("country", "days"), [("US", 45), ("CA", 45), ("GB", 90), ("IN", 90)])
+def test_a_number_rests_between_accounts(country: str, days: int) -> None:
+    assert aging_days(country) == days
+    assert aged_at(NOW, country=country) == NOW + timedelta(days=days)
+
+
+@pytest.mark.parametrize(("released", "quota", "is_too_much"), [(10, 5, False), (11, 5, True), (0, 0, False)])
+def test_more_than_twice_the_quota_is_harvesting(released: int, quota: int, *, is_too_much: bool) -> None:
+    assert is_harvesting(released=released, quota=quota) is is_too_much
+
+
+def test_a_sender_is_the_recipient_s_for_eight_days() -> None:
+    assert is_sticky(NOW - timedelta(days=8), now=NOW)
+    assert not is_sticky(NOW - timedelta(days=8, seconds=1), now=NOW)
+
+
+@given(
+    st.floats(0.1, 300),
+    st.integers(1, 10),
+    st.lists(st.tuples(st.integers(0, 2_000_000), st.integers(1, 3)), max_size=60),
+)
+def test_no_stretch_of_time_sees_more_parts_than_its_rate_and_one_burst(
+    rate: float, burst: int, asks: list[tuple[int, int]]
+) -> None:
+    bucket, now, left = bucket_of(rate, burst_parts=burst), 0, list[tuple[int, int]]()
+    for pause, parts in asks:
+        now += pause
+        then = taken(bucket, parts=parts, now_us=now)
+        if then is not None:
+            bucket = then
+            left.append((now, parts))
+
+    for first in range(len(left)):
+        for last in range(first, len(left)):
+            stretch_s = (left[last][0] - left[first][0]) / MICROS
+            parts = sum(parts for _, parts in left[first:last])
+            assert parts <= rate * stretch_s * 1.00001 + burst - 1 + 3 * 0.001 + (0 if burst == 1 else 3)
+
+
+def test_a_full_speed_sender_leaves_at_its_rate() -> None:
+    bucket, now, sent = bucket_of(10), 0, 0
+    while now < 60 * MICROS:
+        then = taken(bucket, parts=1, now_us=now)
+        sent += then is not None
+        bucket = then or bucket
+        now += 1_000
+
+    assert sent == 600
+
+
+def test_a_message_of_three_parts_takes_three_times_as_long() -> None:
+    bucket = taken(bucket_of(1), parts=3, now_us=0)
+
+    assert bucket is not None
+    assert may_leave_us(bucket, now_us=0) == 3 * MICROS
+    assert taken(bucket, parts=1, now_us=3 * MICROS - 1) is None
+    assert taken(bucket, parts=1, now_us=3 * MICROS) is not None
+
+
+def test_a_burst_leaves_at_once_after_a_rest_and_no_more() -> None:
+    bucket = bucket_of(1, burst_parts=5)
+
+    leaving = []
+    for _ in range(7):
+        then = taken(bucket, parts=1, now_us=0)
+        leaving.append(then is not None)
+        bucket = then or bucket
+
+    assert leaving == [True] * 5 + [False] * 2
+
+
+def test_callers_see_how_long_a_burst_takes_to_drain() -> None:
+    assert wait_s(bucket_of(10), parts_ahead=1_000, now_us=0) == 100
+
+
+def test_a_carrier_that_says_too_fast_is_left_alone_for_a_while() -> None:
+    bucket = slowed(bucket_of(10, burst_parts=5), pause_us=2 * MICROS, now_us=0)
+
+    assert taken(bucket, parts=1, now_us=2 * MICROS - 1) is None
+    assert taken(bucket, parts=1, now_us=2 * MICROS) is not None
+    assert slowed(bucket, pause_us=1, now_us=0) == bucket
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(0, 1), (-1, 1), (1, 0)])
+def test_a_bucket_that_lets_nothing_through_is_refused(rate: float, burst: int) -> None:
+    with pytest.raises(ValueError, match="at least something"):
+        bucket_of(rate, burst_parts=burst)
+
+
+def test_the_state_of_a_bucket_is_one_number() -> None:
+    bucket = taken(bucket_of(4), parts=1, now_us=1_000)
+
+    assert bucket == Bucket(part_us=250_000, free_at_us=251_000)
+
+
+def an_offer(pool: str = "GB", sender_type: SenderType = SenderType.LONG_CODE, **changes: Any) -> Offer:
+    values = {
+        "price_micros": 40_000,
+        "parts_per_s": 1.0,
+        "is_allowed": True,
+        "rule": "allowed",
+        "proved": Share(85, 100),
+    }
+    return Offer(pool_country=pool, sender_type=sender_type, **{**values, **changes})
+
+
+def need(priority: Priority = Priority.COST, *, volume: int = 10_000) -> Need:
+    return Need(country="GB", monthly_volume=volume, priority=priority)
+
+
+CHEAP = an_offer("US", price_micros=20_000, proved=Share(60, 100), receipt_p95_s=20.0)
+QUICK = an_offer("IE", price_micros=60_000, proved=Share(85, 100), receipt_p95_s=9.0)
+SURE = an_offer("FR", price_micros=60_000, proved=Share(950, 1_000), receipt_p95_s=25.0)
+
+
+@pytest.mark.parametrize(
+    ("priority", "pool", "mode", "wait_s"),
+    [
+        (Priority.COST, "US", Mode.ADAPTIVE, 20),
+        (Priority.SPEED, "IE", Mode.ADAPTIVE, 9),
+        (Priority.CONVERSION, "FR", Mode.BEST, 25),
+    ],
+)
+def test_what_matters_most_decides(priority: Priority, pool: str, mode: Mode, wait_s: int) -> None:
+    made = recommend(need(priority), [QUICK, SURE, CHEAP])
+
+    assert made is not None
+    assert (made.primary, made.mode, made.receipt_wait_s) == (pool, mode, wait_s)
+    assert set(made.backups) == {"US", "IE", "FR"} - {pool}
+
+
+def test_what_a_rule_forbids_is_not_recommended_and_the_rule_is_told() -> None:
+    name = an_offer(
+        sender_type=SenderType.ALPHANUMERIC, is_allowed=False, rule="alphanumeric: forbidden", price_micros=1
+    )
+
+    made = recommend(need(), [name, an_offer()])
+
+    assert made is not None
+    assert made.sender_type is SenderType.LONG_CODE
+    assert made.refused == ("alphanumeric of pool GB: alphanumeric: forbidden",)
+    assert recommend(need(), [name]) is None
+
+
+def test_a_country_s_own_pool_goes_first_where_all_else_is_the_same() -> None:
+    made = recommend(need(), [an_offer("AU"), an_offer("GB"), an_offer("US")])
+
+    assert made is not None
+    assert (made.primary, made.backups) == ("GB", ("AU", "US"))
+
+
+def test_there_are_senders_enough_for_the_busiest_hour() -> None:
+    made = recommend(need(volume=2_592_000), [an_offer()])
+
+    assert made is not None
+    assert made.senders == 10
+    assert "10.00 parts a second" in made.reasons[2]
+
+
+def test_a_hundred_codes_of_a_hundred_are_trusted_less_than_they_look() -> None:
+    untried, proven = an_offer("FR", proved=Share(0, 0)), an_offer("US", proved=Share(900, 1_000))
+
+    made = recommend(need(Priority.CONVERSION), [untried, proven])
+
+    assert made is not None
+    assert made.primary == "US"
+    assert "900 of 1000 messages proved" in made.reasons[0]
+
+
+@given(st.permutations([CHEAP, QUICK, SURE, an_offer()]), st.sampled_from(Priority))
+def test_the_order_of_the_offers_does_not_matter(offers: list[Offer], priority: Priority) -> None:
+    assert recommend(need(priority), offers) == recommend(need(priority), [CHEAP, QUICK, SURE, an_offer()])
