@@ -1,12 +1,15 @@
 """The connection to Temporal: one function for every process, so that none goes without TLS or encryption."""
 
+import logging
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.converter import DataConverter
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from runtime.codec import encrypting
@@ -27,6 +30,7 @@ async def connect(settings: TemporalSettings, *, keys: KeyRing | None, is_lazy: 
         tls=_tls(settings),
         api_key=settings.temporal_key(),
         data_converter=converter(settings, keys),
+        runtime=_runtime(),
     )
 
 
@@ -43,6 +47,14 @@ def payload_cipher(settings: TemporalSettings, keys: KeyRing) -> PayloadCipher |
     if settings.payloads is PayloadEncryption.OFF:
         return None
     return PayloadCipher(keys.payloads, namespace=settings.temporal_namespace)
+
+
+@cache
+def _runtime() -> Runtime:
+    """Return the SDK's core, whose warnings go through Python's logging and so are scrubbed like everything else."""
+    core_log = LogForwardingConfig(logger=logging.getLogger("temporalio.core"))
+    only = TelemetryFilter(core_level="WARN", other_level="ERROR")
+    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=only, forwarding=core_log)))
 
 
 def _tls(settings: TemporalSettings) -> TLSConfig | bool:
