@@ -32,10 +32,14 @@ from activities.delivery import DeliveryActivities
 from activities.planning import PlanningActivities
 from activities.upkeep import UpkeepActivities
 from domain.messages import VERIFICATION_QUEUE, carrier_queue
+from runtime.key_settings import key_encryption
 from runtime.logs import configure_logs
 from runtime.settings import Settings, read_settings, reference
-from runtime.setup import carrier_client, carriers, catalog, key_ring_of, number_cipher
+from runtime.setup import carrier_client, carriers, catalog, number_sealer
 from runtime.temporal import connect
+from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
+from security.keyring import KeyRing
+from services.keys import DATABASE_PATIENCE_S, open_keys
 from services.workflow_gateway import VerificationWorkflows
 from store.engine import Database
 from workflows import upkeep
@@ -77,7 +81,8 @@ async def run(orders: Orders, settings: Settings) -> None:
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     database = Database(settings.database, pool_size=settings.database_pool)
-    client = await _client_once_there(settings, stop)
+    keys = await open_keys(database, key_encryption(settings), within_s=DATABASE_PATIENCE_S)
+    client = await _client_once_there(settings, keys, stop)
     if client is None:
         return
     async with AsyncExitStack() as stack:
@@ -85,7 +90,7 @@ async def run(orders: Orders, settings: Settings) -> None:
             await stack.enter_async_context(_workflow_worker(settings, client, database))
         if orders.role != "workflows":
             http = await stack.enter_async_context(carrier_client())
-            delivery = _delivery(settings, database, http)
+            delivery = _delivery(settings, keys, database, http)
             for region in orders.regions:
                 await stack.enter_async_context(_carrier_worker(client, delivery, region))
         if orders.role != "carriers":
@@ -114,13 +119,12 @@ def _workflow_worker(settings: Settings, client: Client, database: Database) -> 
     )
 
 
-def _delivery(settings: Settings, database: Database, http: httpx2.AsyncClient) -> DeliveryActivities:
-    keys = key_ring_of(settings)
+def _delivery(settings: Settings, keys: KeyRing, database: Database, http: httpx2.AsyncClient) -> DeliveryActivities:
     return DeliveryActivities(
         database=database,
         carriers=carriers(settings, http),
         keys=keys,
-        numbers=number_cipher(keys),
+        numbers=number_sealer(keys),
         templates=reference("templates.json"),
     )
 
@@ -136,9 +140,9 @@ def _carrier_worker(client: Client, delivery: DeliveryActivities, region: str) -
     )
 
 
-async def _client_once_there(settings: Settings, stop: asyncio.Event) -> Client | None:
+async def _client_once_there(settings: Settings, keys: KeyRing, stop: asyncio.Event) -> Client | None:
     """Wait for Temporal, as long as it takes; None when told to stop first."""
-    told, keys = False, key_ring_of(settings)
+    told = False
     while not stop.is_set():
         try:
             return await connect(settings, keys=keys, is_lazy=False)
@@ -165,7 +169,10 @@ def main() -> None:
     """Run the worker that the command line and the environment describe."""
     orders, settings = parse(sys.argv[1:]), read_settings()
     configure_logs(as_json=settings.log_json)
-    asyncio.run(run(orders, settings))
+    try:
+        asyncio.run(run(orders, settings))
+    except (BadKeyError, MissingKeyError, WrongKeyError) as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from domain.statuses import AttemptStatus, Channel, Environment, FailureClass, S
 from domain.verification_events import AttemptWords, abandoned, answered
 from rules.content.text import compose
 from security.codes import code_for
-from security.columns import ColumnCipher
+from security.columns import Sealer
 from security.keyring import KeyRing
 from store.answers import record_answer
 from store.attempts import read_attempt
@@ -42,7 +42,7 @@ class DeliveryActivities:
         database: Database,
         carriers: Mapping[str, Carrier],
         keys: KeyRing,
-        numbers: ColumnCipher,
+        numbers: Sealer,
         templates: Mapping[str, str],
     ) -> None:
         self._database = database
@@ -64,7 +64,7 @@ class DeliveryActivities:
             return await self._settled(order)
         carrier = self._carriers.get(begun.carrier)
         asked = time.monotonic()
-        answer = _NO_CARRIER if carrier is None else await carrier.submit(self._message(order.attempt_id, begun))
+        answer = _NO_CARRIER if carrier is None else await carrier.submit(await self._message(order.attempt_id, begun))
         await record_answer(
             self._database,
             order.attempt_id,
@@ -89,9 +89,10 @@ class DeliveryActivities:
         status = _SETTLED.get(found[1].status, SubmissionStatus.ACCEPTED)
         return Submission(attempt_id=order.attempt_id, status=status, failure_class=found[1].failure_class)
 
-    def _message(self, attempt_id: UUID, begun: Begun) -> Message:
+    async def _message(self, attempt_id: UUID, begun: Begun) -> Message:
+        code_key = await self._keys.codes.version(begun.code_key_version)
         code = code_for(
-            self._keys.codes,
+            code_key.secret,
             verification_id=begun.verification_id,
             counter=begun.sequence,
             length=begun.code_length,
@@ -99,7 +100,9 @@ class DeliveryActivities:
         left_s = int((begun.expires_at - begun.read_at).total_seconds())
         return Message(
             attempt_id=attempt_id,
-            to=self._numbers.decrypt(begun.number_sealed, account_id=begun.account_id, row=begun.verification_id),
+            to=await self._numbers.open(
+                begun.number_sealed, account_id=begun.account_id, row=begun.verification_id, person=begun.person_salt
+            ),
             sender=begun.sender,
             text=compose(self._templates, locale=begun.locale, code=code, brand=begun.brand, ttl_s=left_s),
             validity_s=max(1, left_s),

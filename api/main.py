@@ -10,22 +10,24 @@ from api.app import create_app
 from api.parts import Parts
 from api.rates import RequestRates
 from rules.protection.published import published_limits
+from runtime.key_settings import key_encryption
 from runtime.logs import configure_logs
 from runtime.settings import Settings, read_settings, reference
 from runtime.setup import (
     carrier_client,
     catalog,
-    key_ring_of,
-    number_cipher,
+    number_sealer,
     receipt_readers,
     sandbox_control,
 )
 from runtime.temporal import connect
+from security.keyring import KeyRing
 from services.accounts import Accounts
 from services.api_keys import ApiKeys
 from services.callers import Callers
 from services.checks import Checks
 from services.idempotency import Idempotency
+from services.keys import DATABASE_PATIENCE_S, open_keys
 from services.presenting import Presenter
 from services.reading import Reading
 from services.receipts import Receipts
@@ -49,18 +51,20 @@ def create() -> FastAPI:
 async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """Open what an API process works with, and close it again."""
     database = Database(settings.database, pool_size=settings.database_pool)
-    client = await connect(settings, keys=key_ring_of(settings))
+    keys = await open_keys(database, key_encryption(settings), within_s=DATABASE_PATIENCE_S)
+    client = await connect(settings, keys=keys)
     async with carrier_client() as http:
-        parts = parts_of(settings, database=database, workflows=VerificationWorkflows(client), http=http)
+        parts = parts_of(settings, keys=keys, database=database, workflows=VerificationWorkflows(client), http=http)
         yield parts
         await parts.close()
     await database.close()
 
 
-def parts_of(settings: Settings, *, database: Database, workflows: WorkflowGateway, http: httpx2.AsyncClient) -> Parts:
+def parts_of(
+    settings: Settings, *, keys: KeyRing, database: Database, workflows: WorkflowGateway, http: httpx2.AsyncClient
+) -> Parts:
     """Return the use cases, wired."""
-    keys, limits = key_ring_of(settings), settings.check_limits
-    numbers = number_cipher(keys)
+    limits, numbers = settings.check_limits, number_sealer(keys)
     presenter = Presenter(numbers)
     reading = Reading(database=database, presenter=presenter)
     rates = RequestRates(default_per_s=settings.api_rate, redis_url=settings.redis_url)

@@ -6,6 +6,7 @@ import typer
 
 from cli import account, key, migrate
 from domain.errors import DomainError
+from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
 from store.migrate import NotMigratedError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -20,5 +21,7 @@ def main() -> None:
         app(prog_name="countersign")
     except DomainError as refusal:
         sys.exit(refusal.detail)
+    except (BadKeyError, MissingKeyError, WrongKeyError) as error:
+        sys.exit(str(error))
     except NotMigratedError as error:
         sys.exit(f"{error}: run `countersign migrate` first.")

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from runtime.key_settings import key_encryption
 from runtime.settings import Settings, read_settings
-from runtime.setup import key_ring_of
 from security.keyring import KeyRing
+from services.keys import open_keys
 from store.engine import Database
-from store.migrate import ensure_migrated
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +26,13 @@ async def opened() -> AsyncIterator[Instance]:
 
     Raises:
         NotMigratedError: its database does not have this version's schema.
+        BadKeyError, MissingKeyError, WrongKeyError: the key-encryption key is not there, or not this database's.
 
     """
     settings = read_settings()
     database = Database(settings.database)
     try:
-        await ensure_migrated(database)
-        yield Instance(settings=settings, database=database, keys=key_ring_of(settings))
+        keys = await open_keys(database, key_encryption(settings))
+        yield Instance(settings=settings, database=database, keys=keys)
     finally:
         await database.close()

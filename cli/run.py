@@ -21,13 +21,13 @@ from cli.processes import Processes, ProcessesFailedError
 from cli.settings import LaunchSettings
 from cli.waiting import NotReadyError, api_is_ready, temporal_answers, until, workers_poll
 from domain.errors import DatabaseUnavailableError
+from runtime.key_settings import key_encryption
 from runtime.secrets_file import own_secret
 from runtime.settings import Settings, told
-from runtime.setup import key_ring_of
 from runtime.temporal import connect, ensure_search_attributes
-from security.keyring import BadKeyError
+from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
 from services.api_keys import ApiKeys
-from services.key_check import WrongKeyError, ensure_same_key
+from services.keys import has_nothing_to_open, open_keys
 from store.engine import Database
 from store.migrate import migrate
 from workflows.attributes import ALL
@@ -40,6 +40,7 @@ _EXPECTED = (
     NotReadyError,
     DemoFailedError,
     BadKeyError,
+    MissingKeyError,
     WrongKeyError,
 )
 
@@ -134,8 +135,8 @@ async def _prepare_database(launch: Launch) -> str:
     database = Database(launch.settings.database, command_timeout_s=None)
     try:
         await migrate(database)
-        keys = key_ring_of(launch.settings)
-        await ensure_same_key(database, keys)
+        may_make = await has_nothing_to_open(database)
+        keys = await open_keys(database, key_encryption(launch.settings, may_make=may_make))
         api_keys = ApiKeys(database=database, keys=keys)
         file = launch.home / "demo.key"
         known = file.read_text(encoding="ascii", errors="replace").strip() if file.exists() else None

@@ -31,6 +31,7 @@ DomainError
 ├── TemporalUnavailableError       503  temporal-unavailable
 ├── DatabaseUnavailableError       503  database-unavailable
 ├── LimitsUnavailableError         503  limits-unavailable
+├── KeysUnavailableError           503  keys-unavailable
 └── SandboxUnavailableError        503  sandbox-unavailable
 """
 
@@ -245,6 +246,12 @@ class LimitsUnavailableError(DomainError):
     """Requests cannot be counted, so none that changes something is let through."""
 
     code, status, title = "limits-unavailable", 503, "Requests cannot be counted"
+
+
+class KeysUnavailableError(DomainError):
+    """A key in the database cannot be unwrapped now: its key-encryption key is away, or not among ours."""
+
+    code, status, title = "keys-unavailable", 503, "A key cannot be unwrapped"
 
 
 class SandboxUnavailableError(DomainError):

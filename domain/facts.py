@@ -74,7 +74,10 @@ class AttemptFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationFacts:
-    """One verification, as stored, with the database's time of reading it (`read_at`)."""
+    """One verification, as stored, with the database's time of reading it (`read_at`).
+
+    `person_salt` stands in the number's guard row; without it the number cannot be read again.
+    """
 
     id: UUID
     account_id: UUID
@@ -99,6 +102,8 @@ class VerificationFacts:
     next_check_at: datetime | None
     attempts_made: int
     read_at: datetime
+    code_key_version: int = 1
+    person_salt: str | None = field(default=None, repr=False)
 
     @property
     def is_overdue(self) -> bool:
@@ -134,6 +139,7 @@ class GuardFacts:
     locked_until: datetime | None
     unlocked_at: datetime | None
     read_at: datetime
+    person_salt: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ class EncryptingCodec(PayloadCodec, WithSerializationContext):
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
         """Return the payloads sealed."""
+        await self._cipher.keep_up()
         return [self._cipher.seal(each, workflow_id=self._workflow_id or "") for each in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:

@@ -41,6 +41,9 @@ class Settings(TemporalSettings):
     database_url: str | None = None
     database_pool: int = Field(default=20, ge=1, le=500)
     master_key: SecretStr | None = None
+    master_key_file: Path | None = None
+    master_keys_previous: SecretStr | None = None
+    key_encryption: str | None = Field(default=None, pattern=r"^[\w.]+:\w+$")
     api_rate: int = Field(default=10, ge=0)
     api_processes: int = Field(default=1, ge=1, le=64)
     redis_url: str | None = None
@@ -61,6 +64,12 @@ class Settings(TemporalSettings):
             raise ValueError(f"COUNTERSIGN_FAILURES_IN_A_ROW: {why}")
         if self.database_url is not None and self.database_url.partition("://")[0] not in _DRIVERS:
             raise ValueError("COUNTERSIGN_DATABASE_URL must begin with postgresql:// or sqlite:///")
+        given = [each for each in (self.master_key, self.master_key_file, self.key_encryption) if each is not None]
+        if len(given) > 1:
+            raise ValueError(
+                "COUNTERSIGN_MASTER_KEY, COUNTERSIGN_MASTER_KEY_FILE and COUNTERSIGN_KEY_ENCRYPTION each name the "
+                "key-encryption key: set one of them; earlier ones belong into COUNTERSIGN_MASTER_KEYS_PREVIOUS"
+            )
         if self.api_processes > 1 and self.api_rate and self.redis_url is None:
             raise ValueError(
                 "COUNTERSIGN_API_PROCESSES is over 1 but request rates are counted in each process's memory: set "

@@ -12,30 +12,17 @@ from carriers.protocol import Carrier, ReceiptReader
 from carriers.sandbox import SandboxCarrier, SandboxReceipts
 from carriers.sandbox_control import SandboxControl
 from rules.routing.catalog import Catalog, catalog_of
-from runtime.secrets_file import own_secret
 from runtime.settings import Settings, reference
-from security.columns import ColumnCipher
-from security.keyring import KeyRing, key_ring
+from security.columns import Sealer
+from security.keyring import KeyRing
 
-_MASTER_KEY_FILE = "master.key"
 # Below the 75 s after which the sandbox closes an idle connection, so that none is used while it is being closed.
 _KEEP_ALIVE_S = 60.0
 
 
-def key_ring_of(settings: Settings) -> KeyRing:
-    """Return the instance's keys: from COUNTERSIGN_MASTER_KEY, else of the state directory's own master key.
-
-    Raises:
-        BadKeyError: what is there is not a master key.
-
-    """
-    given = settings.master_key
-    return key_ring(own_secret(settings.home, _MASTER_KEY_FILE) if given is None else given.get_secret_value())
-
-
-def number_cipher(keys: KeyRing) -> ColumnCipher:
-    """Return the cipher of the column that holds the numbers."""
-    return ColumnCipher(keys, table="verification", column="number")
+def number_sealer(keys: KeyRing) -> Sealer:
+    """Return what seals the column that holds the numbers."""
+    return Sealer(keys, table="verification", column="number")
 
 
 def catalog(settings: Settings) -> Catalog:

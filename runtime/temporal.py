@@ -14,8 +14,8 @@ from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from runtime.codec import encrypting
 from runtime.temporal_settings import PayloadEncryption, TemporalSettings
-from security.keyring import KeyRing
-from security.payloads import PayloadCipher
+from security.keyring import KeyRing, Versions
+from security.payloads import PayloadCipher, PayloadKeys
 
 
 async def connect(settings: TemporalSettings, *, keys: KeyRing | None, is_lazy: bool = True) -> Client:
@@ -46,7 +46,24 @@ def payload_cipher(settings: TemporalSettings, keys: KeyRing) -> PayloadCipher |
     """Return what seals this instance's payloads; None where they stay plain."""
     if settings.payloads is PayloadEncryption.OFF:
         return None
-    return PayloadCipher(keys.payloads, namespace=settings.temporal_namespace)
+    versions = keys.payloads
+
+    async def reload() -> PayloadKeys:
+        await versions.reload()
+        return _payload_keys(versions)
+
+    async def current() -> PayloadKeys:
+        await versions.newest()
+        return _payload_keys(versions)
+
+    namespace = settings.temporal_namespace
+    return PayloadCipher(_payload_keys(versions), namespace=namespace, reload=reload, current=current)
+
+
+def _payload_keys(versions: Versions) -> PayloadKeys:
+    by_kid = versions.known
+    newest = max(by_kid.values(), key=lambda key: key.version)
+    return PayloadKeys(newest=newest.kid, by_kid={kid: key.secret for kid, key in by_kid.items()})
 
 
 @cache

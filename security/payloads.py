@@ -40,16 +40,28 @@ class PayloadCipher:
     """Seals and opens the payloads of one namespace.
 
     `reload` reads the keys anew where they are kept; a payload of an unknown key has them read once, for all who wait.
+    `current` returns the keys as this process knows them, which after a rotation are others within seconds.
     """
 
     def __init__(
-        self, keys: PayloadKeys, *, namespace: str, reload: Callable[[], Awaitable[PayloadKeys]] | None = None
+        self,
+        keys: PayloadKeys,
+        *,
+        namespace: str,
+        reload: Callable[[], Awaitable[PayloadKeys]] | None = None,
+        current: Callable[[], Awaitable[PayloadKeys]] | None = None,
     ) -> None:
         self.namespace = namespace
         self._reload = reload
+        self._current = current
         self._reloading = asyncio.Lock()
         self._not_before: dict[str, float] = {}
         self._take(keys)
+
+    async def keep_up(self) -> None:
+        """Take the newest key for what is sealed from now on."""
+        if self._current is not None and (keys := await self._current()).newest != self._newest:
+            self._take(keys)
 
     def seal(self, payload: Payload, *, workflow_id: str) -> Payload:
         """Return a payload sealed for a workflow; an empty id binds it to the namespace alone."""

@@ -88,7 +88,7 @@ class Checks:
 
     async def _compare(self, connection: AsyncConnection, counted: WithAdvice, guess: str) -> CheckOutcome:
         facts, attempts = counted.facts, await attempts_of(connection, counted.facts.id)
-        proved = self._proved(facts, attempts, guess)
+        proved = await self._proved(facts, attempts, guess)
         if proved is not None:
             await mark_proved(connection, verification_id=facts.id, counter=proved)
             route = next(each for each in attempts if each.sequence == proved)
@@ -107,7 +107,7 @@ class Checks:
             )
         else:
             await emit(connection, guess_failed(facts))
-        return CheckOutcome(valid=proved is not None, view=self._presenter.show(facts, counted.guard, attempts))
+        return CheckOutcome(valid=proved is not None, view=await self._presenter.show(facts, counted.guard, attempts))
 
     async def _replay(self, caller: Caller, verification_id: UUID, guess: str) -> CheckOutcome:
         """Judge a guess at a finished verification: a right one is told again and counts nothing, a wrong one counts.
@@ -122,19 +122,20 @@ class Checks:
                 if counted is None:
                     raise await _refusal(connection, caller, verification_id)
                 attempts = await attempts_of(connection, verification_id)
-                if self._proved(counted.facts, attempts, guess) is not None:
+                if await self._proved(counted.facts, attempts, guess) is not None:
                     raise _RightAgain(  # noqa: TRY301 - it must leave the transaction
-                        self._presenter.show(counted.facts, counted.guard, attempts)
+                        await self._presenter.show(counted.facts, counted.guard, attempts)
                     )
         except _RightAgain as again:
             return CheckOutcome(valid=True, view=again.view)
         raise finished(counted.facts)
 
-    def _proved(self, facts: VerificationFacts, attempts: list[AttemptFacts], guess: str) -> int | None:
+    async def _proved(self, facts: VerificationFacts, attempts: list[AttemptFacts], guess: str) -> int | None:
         """Return the counter that was proved, of the newest attempts whose message may have arrived."""
         live = [each.sequence for each in attempts if each.status in LIVE]
+        key = await self._keys.codes.version(facts.code_key_version)
         return proved_counter(
-            self._keys.codes,
+            key.secret,
             guess,
             verification_id=facts.id,
             counters=live[-LIVE_CODES:],

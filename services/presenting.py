@@ -8,20 +8,22 @@ from domain.facts import AttemptFacts, SendFacts, VerificationFacts, Verificatio
 from domain.phone import mask
 from domain.statuses import VerificationStatus
 from rules.protection.sends import advise
-from security.columns import ColumnCipher
+from security.columns import Sealer
 
 
 class Presenter:
     """Turns facts into what a caller may see."""
 
-    def __init__(self, numbers: ColumnCipher) -> None:
+    def __init__(self, numbers: Sealer) -> None:
         self._numbers = numbers
 
-    def show(
+    async def show(
         self, facts: VerificationFacts, sends: SendFacts | None, attempts: Sequence[AttemptFacts]
     ) -> VerificationView:
         """Return the view of a verification."""
-        number = self._numbers.decrypt(facts.number_sealed, account_id=facts.account_id, row=facts.id)
+        number = await self._numbers.open(
+            facts.number_sealed, account_id=facts.account_id, row=facts.id, person=facts.person_salt
+        )
         sends_left, next_send_at = _sends(facts, sends)
         return VerificationView(
             facts=facts,

@@ -51,7 +51,7 @@ class Reading:
             if found is None:
                 raise NotFoundError("This account has no verification with this id.")
             attempts = await attempts_of(connection, verification_id)
-        return self._presenter.show(found.facts, found.guard, attempts)
+        return await self._presenter.show(found.facts, found.guard, attempts)
 
     async def read_submitted(self, caller: Caller, verification_id: UUID, *, within_s: float) -> VerificationView:
         """Return one verification once a message of it has been answered for, or when the seconds are over."""
@@ -91,9 +91,9 @@ class Reading:
             found = await list_with_advice(connection, filters, limit=limit + 1)
             page = found[:limit]
             attempts = await attempts_of_all(connection, [each.facts.id for each in page])
-        items = tuple(self._presenter.show(each.facts, each.guard, attempts[each.facts.id]) for each in page)
+        items = [await self._presenter.show(each.facts, each.guard, attempts[each.facts.id]) for each in page]
         last = page[-1].facts if len(found) > limit else None
-        return Page(items, None if last is None else _write_cursor(last.created_at, last.id))
+        return Page(tuple(items), None if last is None else _write_cursor(last.created_at, last.id))
 
 
 def _write_cursor(created_at: datetime, verification_id: UUID) -> str:

@@ -20,7 +20,7 @@ from domain.verification_events import created, withdrawn
 from rules.protection.checks import DAY_S, CheckLimits
 from rules.routing.catalog import Catalog
 from rules.routing.failover import Choice, first_route
-from security.columns import ColumnCipher
+from security.columns import Sealer
 from security.keyring import KeyRing
 from services.daily_sends import DailySend, give_back_daily_send, take_daily_send
 from services.number_limits import allowed_checks, why_no_send
@@ -84,11 +84,15 @@ class Written:
 class Sends:
     """Writes one more message of a number, or refuses it, and takes it back."""
 
-    def __init__(self, *, keys: KeyRing, numbers: ColumnCipher, catalog: Catalog, limits: CheckLimits) -> None:
+    def __init__(self, *, keys: KeyRing, numbers: Sealer, catalog: Catalog, limits: CheckLimits) -> None:
         self._keys = keys
         self._numbers = numbers
         self._catalog = catalog
         self._limits = limits
+
+    async def make_ready(self, caller: Caller) -> None:
+        """See to it, before a transaction, that the account's data key is known: its first use ever makes it."""
+        await self._numbers.key_for(caller.account_id)
 
     def number_key(self, caller: Caller, phone: Phone) -> NumberKey:
         """Return the name of a number's limits."""
@@ -121,7 +125,7 @@ class Sends:
         checks = allowed_checks(self._limits, guard=guard, recent=recent, ttl_s=request.ttl_s)
         if request.code_length < DEFAULT_CODE_LENGTH:
             await remember_short_codes(connection, caller.account_id)
-        new = self._new_row(caller, phone, request, guard, new_id=new_id, max_checks=checks)
+        new = await self._new_row(caller, phone, request, guard, new_id=new_id, max_checks=checks)
         facts = await insert_verification(connection, new)
         written = await self._first(connection, facts, guard)
         await emit(connection, created(facts, to=phone.masked))
@@ -199,7 +203,7 @@ class Sends:
             only_when_due=True,
         )
 
-    def _new_row(
+    async def _new_row(
         self,
         caller: Caller,
         phone: Phone,
@@ -209,12 +213,16 @@ class Sends:
         new_id: UUID,
         max_checks: int,
     ) -> NewVerification:
+        sealed = await self._numbers.seal(
+            phone.e164, account_id=caller.account_id, row=new_id, person=guard.person_salt
+        )
+        code_key = await self._keys.codes.newest()
         return NewVerification(
             id=new_id,
             account_id=caller.account_id,
             environment=caller.environment,
             country=phone.country,
-            number_sealed=self._numbers.encrypt(phone.e164, account_id=caller.account_id, row=new_id),
+            number_sealed=sealed,
             number_hash=self._keys.lookup_hash(phone.e164),
             channel=request.channel,
             purpose=request.purpose,
@@ -227,6 +235,7 @@ class Sends:
             max_checks=max_checks,
             failures_before=guard.failures,
             next_check_at=guard.next_check_at,
+            code_key_version=code_key.version,
         )
 
 

@@ -72,6 +72,7 @@ class Verifications:
         """
         phone = parse_phone(request.to, environment=caller.environment)
         verification_id = new_id()
+        await self._sends.make_ready(caller)
 
         async def write(connection: AsyncConnection) -> Written:
             await self._idempotency.claim(connection, caller, repeatable, verification_id=verification_id)
@@ -126,7 +127,7 @@ class Verifications:
                 raise finished(await _of_caller(connection, caller, verification_id))
             attempts = await attempts_of(connection, verification_id)
         self._workflows.tell_ended(verification_id, VerificationEnded(status=after.status, reason=after.reason))
-        return self._presenter.show(after, None, attempts)
+        return await self._presenter.show(after, None, attempts)
 
     async def unlock(self, caller: Caller, to: str) -> bool:
         """Forget a number's failures and lift its lock, up to the day's hard limit; say whether the number was known.
@@ -158,7 +159,7 @@ class Verifications:
             # Raised after the transaction: inside, it would roll the taking back back.
             if await self._take_back(caller, written, repeatable):
                 raise
-        view = self._presenter.show(written.facts, written.sends, written.attempts)
+        view = await self._presenter.show(written.facts, written.sends, written.attempts)
         status = _CREATED if written.is_new else _OK
         await self._idempotency.keep(caller, repeatable, status=status, view=view)
         return Done(view=view, status=status)

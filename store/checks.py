@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, null, or_, select, text, update
+from sqlalchemy import ColumnElement, and_, case, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import SendFacts, VerificationFacts
 from domain.statuses import Environment, VerificationStatus
 from rules.protection.checks import DELAY_FROM_FAILURE, DELAYS_S
-from store.guards import send_facts
-from store.tables import NumberGuard, Verification, table_of
+from store.guards import of_guard, send_facts
+from store.tables import Verification, table_of
 from store.times import fixed, now, now_plus
 from store.verifications import FACTS, OF_ACCOUNT, verification_facts
 
 _verification = table_of(Verification)
-_guard = table_of(NumberGuard)
 
 
 def _next_check_at() -> ColumnElement[Any]:
@@ -30,22 +29,7 @@ def _next_check_at() -> ColumnElement[Any]:
     return case((failures < fixed(DELAY_FROM_FAILURE), null()), *steps, else_=now_plus(DELAYS_S[-1]))
 
 
-# As text, because SQLAlchemy leaves table names out of what SQLite returns, in subqueries too, where they decide.
-_SAME_NUMBER = text(
-    "number_guard.account_id = verification.account_id AND number_guard.environment = verification.environment "
-    "AND number_guard.number_hash = verification.number_hash"
-)
-
-
-def _of_guard(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Return a column of the number's guard row beside the verification's own, without a second statement."""
-    return select(column).select_from(_guard).where(_SAME_NUMBER).scalar_subquery()
-
-
-ADVICE = (
-    _of_guard(_guard.c.recent_sends).label("recent_sends"),
-    _of_guard(_guard.c.next_send_at).label("next_send_at"),
-)
+ADVICE = (of_guard("recent_sends"), of_guard("next_send_at"))
 _IN_TIME = _verification.c.expires_at > now()
 _COUNT_GUESS = (
     update(_verification)

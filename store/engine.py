@@ -13,6 +13,7 @@ from sqlalchemy import event, text
 from sqlalchemy.exc import DatabaseError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 from domain.errors import DatabaseUnavailableError
 
@@ -43,6 +44,7 @@ class Database:
         self._single = self._engine.execution_options(
             **_SINGLE if self._is_sqlite else {"isolation_level": "AUTOCOMMIT"}
         )
+        self._url = url
         self._turn: asyncio.Lock | None = asyncio.Lock() if self._is_sqlite else None
 
     @property
@@ -90,6 +92,24 @@ class Database:
         with _one_word_for_away():
             async with self._single.connect() as connection:
                 yield connection
+
+    @asynccontextmanager
+    async def aside(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection for reading that is none of the pool's, for the rare need of one inside a transaction.
+
+        Whoever holds a connection and waits for another one of the pool may wait for somebody who does the same.
+
+        Raises:
+            DatabaseUnavailableError: the database cannot be reached.
+
+        """
+        engine = create_async_engine(self._url, poolclass=NullPool)
+        with _one_word_for_away():
+            try:
+                async with asyncio.timeout(_CONNECT_S), engine.connect() as connection:
+                    yield connection
+            finally:
+                await engine.dispose()
 
     @asynccontextmanager
     async def connecting(self) -> AsyncIterator[AsyncConnection]:

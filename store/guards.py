@@ -1,9 +1,10 @@
 """What a number may still get: one row per account and number, changed in one conditional statement at a time."""
 
+import secrets
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, func, literal, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,8 +29,20 @@ _SEEN = (
     _guard.c.next_check_at,
     _guard.c.locked_until,
     _guard.c.unlocked_at,
+    _guard.c.person_salt,
     now().label("read_at"),
 )
+_PERSON_SALT_BYTES = 16
+# As text, because SQLAlchemy leaves table names out of what SQLite returns, in subqueries too, where they decide.
+OF_THE_VERIFICATION = text(
+    "number_guard.account_id = verification.account_id AND number_guard.environment = verification.environment "
+    "AND number_guard.number_hash = verification.number_hash"
+)
+
+
+def of_guard(name: str) -> ColumnElement[Any]:
+    """Return a column of the number's guard row beside a verification's own, without a second statement."""
+    return select(_guard.c[name]).select_from(_guard).where(OF_THE_VERIFICATION).scalar_subquery().label(name)
 
 
 def _mark(position: int) -> ColumnElement[str]:
@@ -50,6 +63,7 @@ _FIRST_SEND = select(
     fixed(1).label("streak"),
     now_plus(GAPS_S[0]).label("next_send_at"),
     fixed(0).label("failures"),
+    bindparam("fresh_salt", type_=_guard.c.person_salt.type).label("person_salt"),
 ).where(_account.c.id == bindparam("of_account"), _account.c.status.in_([fixed(each) for each in MAY_SEND]))
 
 
@@ -60,9 +74,9 @@ def _take_send(insert: Any) -> Any:
         *((streak == fixed(at + 1), now_plus(gap_s)) for at, gap_s in enumerate(GAPS_S)), else_=now_plus(GAPS_S[-1])
     )
     lock_ran_out = and_(_guard.c.locked_until.is_not(None), _guard.c.locked_until <= now())
+    new = insert(_guard)
     return (
-        insert(_guard)
-        .from_select([column.name for column in _FIRST_SEND.selected_columns], _FIRST_SEND)
+        new.from_select([column.name for column in _FIRST_SEND.selected_columns], _FIRST_SEND)
         .on_conflict_do_update(
             index_elements=["account_id", "environment", "number_hash"],
             set_={
@@ -75,6 +89,7 @@ def _take_send(insert: Any) -> Any:
                 "failures": case((lock_ran_out, fixed(0)), else_=_guard.c.failures),
                 "next_check_at": case((lock_ran_out, None), else_=_guard.c.next_check_at),
                 "locked_until": None,
+                "person_salt": func.coalesce(_guard.c.person_salt, new.excluded.person_salt),
             },
             where=and_(
                 _guard.c.next_send_at <= now(),
@@ -120,8 +135,9 @@ class NumberKey(dict[str, Any]):
 
 
 async def take_send(connection: AsyncConnection, number: NumberKey) -> GuardFacts | None:
-    """Count one send to a number; None, and nothing changed, when it is not allowed now."""
-    row = (await connection.execute(_TAKE_SEND[connection.dialect.name], number)).one_or_none()
+    """Count one send to a number, which gets its salt with the first; None, and nothing changed, if not allowed now."""
+    values = {**number, "fresh_salt": new_person_salt()}
+    row = (await connection.execute(_TAKE_SEND[connection.dialect.name], values)).one_or_none()
     return None if row is None else guard_facts(row)
 
 
@@ -152,6 +168,11 @@ async def add_failures(connection: AsyncConnection, number: NumberKey, *, more: 
     await connection.execute(_ADD_FAILURES, {**number, "more": more, "until": until, "cap": cap})
 
 
+def new_person_salt() -> str:
+    """Return a salt with which nothing that was sealed before can be opened: 32 hex digits."""
+    return secrets.token_hex(_PERSON_SALT_BYTES)
+
+
 def guard_facts(row: Any) -> GuardFacts:
     """Return the facts of a row that has the guard's columns."""
     return GuardFacts(
@@ -161,6 +182,7 @@ def guard_facts(row: Any) -> GuardFacts:
         locked_until=row.locked_until,
         unlocked_at=row.unlocked_at,
         read_at=row.read_at,
+        person_salt=row.person_salt,
     )
 
 

@@ -26,11 +26,12 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.statuses import AttemptStatus, FailureClass, ReceiptStatus, SubmissionStatus, VerificationStatus
-from store.tables import Attempt, Verification, table_of
+from store.guards import OF_THE_VERIFICATION
+from store.tables import Attempt, NumberGuard, Verification, table_of
 from store.times import fixed, now
 
 _attempt = table_of(Attempt)
-_verification = table_of(Verification)
+_verification, _guard = table_of(Verification), table_of(NumberGuard)
 _IS_LIVE_VERIFICATION = (
     select(literal(1))
     .where(
@@ -42,13 +43,21 @@ _IS_LIVE_VERIFICATION = (
 )
 
 
+_SAME = text("verification.id = attempt.verification_id")
+
+
 def _of_verification(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a column of the attempt's verification beside the attempt's own, without a second statement.
 
     Joined as text, because SQLAlchemy leaves table names out of what SQLite returns, in subqueries too.
     """
-    same = text("verification.id = attempt.verification_id")
-    return select(column).select_from(_verification).where(same).scalar_subquery().label(column.key)
+    return select(column).select_from(_verification).where(_SAME).scalar_subquery().label(column.key)
+
+
+def _of_guard(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Return a column of the guard row of the attempt's number, in the same way."""
+    both = _guard.join(_verification, OF_THE_VERIFICATION)
+    return select(column).select_from(both).where(_SAME).scalar_subquery().label(column.key)
 
 
 _BEGIN = (
@@ -80,8 +89,10 @@ _BEGIN = (
                 _verification.c.locale,
                 _verification.c.brand,
                 _verification.c.expires_at,
+                _verification.c.code_key_version,
             )
         ),
+        _of_guard(_guard.c.person_salt),
     )
 )
 # A receipt may overtake the answer; it was kept, and now that the message is accepted it is the status.
@@ -185,6 +196,8 @@ class Begun:
     brand: str
     expires_at: datetime
     read_at: datetime
+    code_key_version: int
+    person_salt: str | None = field(repr=False)
 
 
 async def begin_submission(connection: AsyncConnection, attempt_id: UUID) -> Begun | None:

@@ -86,6 +86,7 @@ class Verification(SQLModel, table=True):
 
     `max_checks` is this verification's own allowance of guesses, fixed at the start from every limit that concerns the
     number; `failures_before` are the number's failures in a row until then; `attempts_made` hands out the counters.
+    `code_key_version` is the version of the code key that it was started with, whatever was rotated since.
     """
 
     __table_args__ = (
@@ -132,6 +133,7 @@ class Verification(SQLModel, table=True):
     failures_before: int = 0
     next_check_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     attempts_made: int = 0
+    code_key_version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
 
 
 class Attempt(SQLModel, table=True):
@@ -179,7 +181,8 @@ class NumberGuard(SQLModel, table=True):
     """What an account may still do with a number: its latest sends, its failures in a row, its lock.
 
     `recent_sends` are marks of thirteen digits, newest first (`store/times.py`). Guesses before `unlocked_at` count no
-    more: the account said so.
+    more: the account said so. The key of the person's values is made of `person_salt` and the account's key;
+    without the salt they are lost, in every copy.
     """
 
     __tablename__ = "number_guard"
@@ -195,6 +198,7 @@ class NumberGuard(SQLModel, table=True):
     next_check_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     locked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     unlocked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    person_salt: str | None = Field(default=None, max_length=32)
 
 
 class IdempotentRequest(SQLModel, table=True):

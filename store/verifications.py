@@ -15,14 +15,14 @@ from domain.facts import VerificationFacts
 from domain.statuses import AttemptStatus, Channel, Environment, Purpose, VerificationStatus
 from domain.verification_events import ended
 from store.events import emit
-from store.guards import NumberKey, add_failures, clear_failures
+from store.guards import NumberKey, add_failures, clear_failures, of_guard
 from store.tables import Attempt, Verification, table_of
 from store.times import fixed, now, now_plus
 
 _verification = table_of(Verification)
 _attempt = table_of(Attempt)
 _PENDING = _verification.c.status == fixed(VerificationStatus.PENDING)
-FACTS = (*_verification.c, now().label("read_at"))
+FACTS = (*_verification.c, of_guard("person_salt"), now().label("read_at"))
 OF_ACCOUNT = and_(
     _verification.c.id == bindparam("of_id"),
     _verification.c.account_id == bindparam("of_account"),
@@ -109,6 +109,7 @@ class NewVerification:
     max_checks: int
     failures_before: int
     next_check_at: Any
+    code_key_version: int
 
 
 async def insert_verification(connection: AsyncConnection, new: NewVerification) -> VerificationFacts:
@@ -159,12 +160,6 @@ async def verifications_of_number(
     """
     rows = await connection.execute(_OF_NUMBER_SINCE, {**number, "since_s": -within_s})
     return [verification_facts(row) for row in rows]
-
-
-async def newest_sealed_number(connection: AsyncConnection) -> str | None:
-    """Return the encrypted number of the newest verification, which names the key it was encrypted with."""
-    query = select(_verification.c.number_sealed).order_by(_verification.c.id.desc()).limit(1)
-    return (await connection.execute(query)).scalar()
 
 
 async def take_counter(connection: AsyncConnection, verification_id: UUID) -> int | None:
@@ -257,4 +252,6 @@ def verification_facts(row: Any) -> VerificationFacts:
         next_check_at=row.next_check_at,
         attempts_made=row.attempts_made,
         read_at=row.read_at,
+        code_key_version=row.code_key_version,
+        person_salt=row.person_salt,
     )

@@ -1,7 +1,6 @@
 """Builders: callers, verifications in a given state, use cases with a fake where Temporal is, time that passes."""
 
 import itertools
-from base64 import b64encode
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,10 +22,11 @@ from domain.ids import attempt_id, new_id
 from domain.messages import SendOrder, StartVerification, VerificationEnded
 from domain.statuses import Channel, Environment, FailureClass, Purpose, SubmissionStatus
 from runtime.settings import Settings, reference
-from runtime.setup import number_cipher
+from runtime.setup import number_sealer
 from security.api_keys import make_key
 from security.codes import code_for
-from security.keyring import key_ring
+from security.key_encryption import LocalKey
+from security.keyring import KeyUse
 from services.workflow_gateway import WorkflowGateway
 from store import access_version
 from store.accounts import insert_account
@@ -39,10 +39,12 @@ from store.submissions import begin_submission
 from store.tables import IdempotentRequest, NumberGuard, Verification, table_of
 from store.times import MARK_WIDTH, UtcDateTime
 from store.verifications import NewVerification, insert_verification, read_verification, take_counter
+from tests.keys import MASTER_KEY, MemoryKeys, memory_ring
 
-MASTER_KEY = b64encode(bytes(range(32))).decode()
-KEYS = key_ring(MASTER_KEY)
-NUMBERS = number_cipher(KEYS)
+KEK = LocalKey(MASTER_KEY)
+MEMORY = MemoryKeys(KEK)
+KEYS = memory_ring(MEMORY, KEK)
+NUMBERS = number_sealer(KEYS)
 CARRIERS = ("alpha", "bravo", "charlie", "delta")
 PHONE = "+447400123456"
 # Everything that an account's own key can be given.
@@ -103,7 +105,9 @@ def number_key(caller: Caller, *, to: str = PHONE) -> NumberKey:
     return NumberKey(account_id=caller.account_id, environment=caller.environment, number_hash=KEYS.lookup_hash(to))
 
 
-def a_new_row(caller: Caller, *, to: str = PHONE, ttl_s: int = 300, **changes: Any) -> NewVerification:
+async def a_new_row(
+    caller: Caller, *, to: str = PHONE, ttl_s: int = 300, person: str | None = None, **changes: Any
+) -> NewVerification:
     """Return what a new verification's row is made of."""
     row = new_id()
     values = {
@@ -118,12 +122,13 @@ def a_new_row(caller: Caller, *, to: str = PHONE, ttl_s: int = 300, **changes: A
         "max_checks": 5,
         "failures_before": 0,
         "next_check_at": None,
+        "code_key_version": 1,
     }
     return NewVerification(
         id=row,
         account_id=caller.account_id,
         environment=caller.environment,
-        number_sealed=NUMBERS.encrypt(to, account_id=caller.account_id, row=row),
+        number_sealed=await NUMBERS.seal(to, account_id=caller.account_id, row=row, person=person),
         number_hash=KEYS.lookup_hash(to),
         ttl_s=ttl_s,
         **{**values, **changes},
@@ -155,8 +160,9 @@ def a_plan(verification_id: UUID, *, sequence: int = 0, **changes: Any) -> Attem
 async def a_verification(database: Database, caller: Caller, *, codes: int = 1, **changes: Any) -> VerificationFacts:
     """Return a pending verification, to which so many codes have been sent and accepted by the carrier."""
     async with database.transaction() as connection:
-        await take_send(connection, number_key(caller, to=changes.get("to", PHONE)))
-        facts = await insert_verification(connection, a_new_row(caller, **changes))
+        guard = await take_send(connection, number_key(caller, to=changes.get("to", PHONE)))
+        person = None if guard is None else guard.person_salt
+        facts = await insert_verification(connection, await a_new_row(caller, person=person, **changes))
     for sequence in range(codes):
         await an_attempt(database, facts.id, sequence=sequence)
     return facts
@@ -206,7 +212,7 @@ async def answered(
 
 def code_of(verification_id: UUID, *, counter: int = 0, length: int = 6) -> str:
     """Return the code that an attempt carried."""
-    return code_for(KEYS.codes, verification_id=verification_id, counter=counter, length=length)
+    return code_for(KEK.inherited(KeyUse.CODES), verification_id=verification_id, counter=counter, length=length)
 
 
 def wrong_codes(verification_id: UUID, *, length: int = 6) -> list[str]:
@@ -300,7 +306,7 @@ def use_cases(database: Database, *, workflows: FakeWorkflows | None = None, **c
     """Return the real use cases over a database; what is started is sent at once unless `workflows` says otherwise."""
     told = workflows or FakeWorkflows(delivery=delivery_to(Outbox(name="outbox"), database=database))
     http = httpx2.AsyncClient(trust_env=False, verify=False)
-    return parts_of(settings(**changes), database=database, workflows=told, http=http)
+    return parts_of(settings(**changes), keys=KEYS, database=database, workflows=told, http=http)
 
 
 async def pass_time(database: Database, caller: Caller, *, seconds: float) -> None:

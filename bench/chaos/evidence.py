@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +14,15 @@ from bench.chaos.installation import Installation
 from bench.chaos.outages import Outage
 from domain.ids import attempt_id, verification_id
 from domain.sandbox import LedgerEntry
-from runtime.setup import number_cipher
+from runtime.setup import number_sealer
 from security.codes import code_for
-from security.keyring import KeyRing
 from store.attempts import LIVE
-from store.tables import Attempt, Verification, table_of
+from store.tables import Attempt, table_of
 from store.times import now
+from store.verifications import FACTS
 
 _COPIED = ("status", "reference", "created_at", "expires_at", "finished_at", "checks", "max_checks")
-_verification, _attempt = table_of(Verification), table_of(Attempt)
+_attempt = table_of(Attempt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,17 +85,15 @@ async def gather_evidence(site: Installation) -> Evidence:
     """Read everything. The log first, so that what it acknowledges must be in what is read after it."""
     exchanges = list(site.log.exchanges)
     async with site.database.reading() as connection:
-        verifications = (await connection.execute(select(_verification))).all()
+        verifications = (await connection.execute(select(*FACTS))).all()
         attempts = (await connection.execute(select(_attempt).order_by(_attempt.c.sequence))).all()
         read_at = (await connection.execute(select(now()))).scalar_one()
     codes: defaultdict[UUID, set[str]] = defaultdict(set)
-    lengths = {each.id: each.code_length for each in verifications}
+    made = {each.id: each for each in verifications}
     for each in attempts:
-        if each.status in LIVE and each.verification_id in lengths:
-            codes[each.verification_id].add(
-                _code(site.keys, each.verification_id, each.sequence, lengths[each.verification_id])
-            )
-    rows = [_verification_row(site, each, codes[each.id]) for each in verifications]
+        if each.status in LIVE and each.verification_id in made:
+            codes[each.verification_id].add(await _code(site, made[each.verification_id], each.sequence))
+    rows = [await _verification_row(site, each, codes[each.id]) for each in verifications]
     numbers = {row.id: row.number for row in rows}
     return Evidence(
         read_at=read_at,
@@ -108,10 +105,10 @@ async def gather_evidence(site: Installation) -> Evidence:
     )
 
 
-def _verification_row(site: Installation, row: Any, codes: set[str]) -> VerificationRow:
+async def _verification_row(site: Installation, row: Any, codes: set[str]) -> VerificationRow:
     return VerificationRow(
         id=verification_id(row.id),
-        number=_number(site.keys, row.number_sealed, row.account_id, row.id),
+        number=await _number(site, row),
         codes=frozenset(codes),
         **{name: getattr(row, name) for name in _COPIED},
     )
@@ -132,12 +129,19 @@ def _attempt_row(row: Any, numbers: Mapping[str, str]) -> AttemptRow:
     )
 
 
-# Neither changes, and both are asked for again with each look.
-@lru_cache(maxsize=50_000)
-def _number(keys: KeyRing, sealed: str, account: UUID, row: UUID) -> str:
-    return number_cipher(keys).decrypt(sealed, account_id=account, row=row)
+async def _number(site: Installation, row: Any) -> str:
+    """Return a verification's number; a rotation seals it anew and does not change it."""
+    if row.id not in site.opened:
+        site.opened[row.id] = await number_sealer(site.keys).open(
+            row.number_sealed, account_id=row.account_id, row=row.id, person=row.person_salt
+        )
+    return site.opened[row.id]
 
 
-@lru_cache(maxsize=50_000)
-def _code(keys: KeyRing, verification: UUID, counter: int, length: int) -> str:
-    return code_for(keys.codes, verification_id=verification, counter=counter, length=length)
+async def _code(site: Installation, row: Any, counter: int) -> str:
+    if (row.id, counter) not in site.codes:
+        key = await site.keys.codes.version(row.code_key_version)
+        site.codes[row.id, counter] = code_for(
+            key.secret, verification_id=row.id, counter=counter, length=row.code_length
+        )
+    return site.codes[row.id, counter]

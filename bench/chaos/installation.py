@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 import httpx2
 from temporalio.client import Client
@@ -21,9 +22,11 @@ from carriers.sandbox_control import SandboxControl
 from cli.ports import free_port
 from cli.waiting import temporal_answers, until
 from domain.errors import DatabaseUnavailableError
-from runtime.setup import key_ring_of
+from runtime.key_settings import key_encryption
 from runtime.temporal import connect
+from security.keyring import KeyRing
 from services.api_keys import ApiKeys
+from services.keys import open_keys
 from store.engine import Database
 from store.migrate import migrate
 
@@ -45,12 +48,15 @@ class Installation:
         self.home, self.place, self.programs = home, place, programs
         self.settings = programs.launch.settings
         self.database = Database(self.settings.database)
-        self.keys = key_ring_of(self.settings)
+        self.keys: KeyRing
         self.control = SandboxControl(
             base_url=programs.sandbox_url, secret=programs.launch.sandbox_secret, client=http, timeout_s=10
         )
         self.inbox, self.numbers, self.outages = Inbox(self.control), Numbers(seed), Outages()
         self.log = ApiLog(home / "api.jsonl")
+        # What evidence has opened and derived so far, for it looks at the same rows again and again.
+        self.opened: dict[UUID, str] = {}
+        self.codes: dict[tuple[UUID, int], str] = {}
         self._http = http
         self._ports = (self.settings.port, *(free_port() for _ in range(_APIS + len(SPARE) - 1)))
         self.temporal_client: Client
@@ -81,10 +87,10 @@ class Installation:
     async def start(self) -> None:
         """Start everything, and wait until all of it answers."""
         (self.home / "logs").mkdir()
-        self.temporal_client = await connect(self.programs.launch.for_processes, keys=self.keys)
         for part in (self.temporal, self.sandbox):
             await part.launch()
         key = await self._prepare_database()
+        self.temporal_client = await connect(self.programs.launch.for_processes, keys=self.keys)
         for part in (*self.apis, *self.workers):
             await part.launch()
         for part in (self.temporal, self.sandbox, *self.apis, *self.workers):
@@ -115,6 +121,7 @@ class Installation:
     async def _prepare_database(self) -> str:
         async with _one_migration:
             await migrate(self.database)
+        self.keys = await open_keys(self.database, key_encryption(self.settings, may_make=True))
         return await ApiKeys(database=self.database, keys=self.keys).sandbox_key(account=_ACCOUNT, requests_per_s=0)
 
     async def _temporal_answers(self, _: str) -> bool:

@@ -76,19 +76,19 @@ async def start_some(
     )
 
 
-def checks_of(system: System, sent: Sent, *, off_by: int = 0) -> list[Request]:
+async def checks_of(system: System, sent: Sent, *, off_by: int = 0) -> list[Request]:
     """Return a check of each verification: with the right code, or with one that is off by something."""
-    requests = []
+    requests, key = [], await system.keys.codes.newest()
     for each, counter in sent.counters.items():
-        right = int(code_for(system.keys.codes, verification_id=each, counter=counter, length=6))
+        right = int(code_for(key.secret, verification_id=each, counter=counter, length=6))
         body = f'{{"code":"{(right + off_by) % 1_000_000:06d}"}}'
         requests.append((f"/v1/verifications/{ids.verification_id(each)}/checks", body))
     return requests
 
 
-def wrong_checks_of(system: System, sent: Sent) -> list[Request]:
+async def wrong_checks_of(system: System, sent: Sent) -> list[Request]:
     """Return as many wrong checks of each verification as it bears without ending."""
-    return [each for off in range(1, WRONG_PER_VERIFICATION + 1) for each in checks_of(system, sent, off_by=off)]
+    return [each for off in range(1, WRONG_PER_VERIFICATION + 1) for each in await checks_of(system, sent, off_by=off)]
 
 
 async def check_all(
@@ -118,7 +118,7 @@ async def product_batch(
     count = len(starts.bodies)
     sent = await sent_since(system, marker, count=count)
     sending = meter.lap()
-    guesses, right = wrong_checks_of(system, sent), checks_of(system, sent)
+    guesses, right = await wrong_checks_of(system, sent), await checks_of(system, sent)
     meter.lap()
     wrong_checks = await check_all(system, generator, guesses, concurrency=concurrency, valid=False)
     guessing = meter.lap(wrong_checks)

@@ -23,10 +23,10 @@ async def lone(system: System, generator: Generator, numbers: list[str], *, fini
     starts = await start_some(system, generator, numbers, concurrency=1, pause_s=_PAUSE_S)
     sent = await sent_since(system, marker, count=len(starts.bodies))
     checks = await check_all(
-        system, generator, wrong_checks_of(system, sent), concurrency=1, valid=False, pause_s=_CHECK_PAUSE_S
+        system, generator, await wrong_checks_of(system, sent), concurrency=1, valid=False, pause_s=_CHECK_PAUSE_S
     )
     if finish:
-        await check_all(system, generator, checks_of(system, sent), concurrency=1, valid=True)
+        await check_all(system, generator, await checks_of(system, sent), concurrency=1, valid=True)
         await workflows_left(system, "VerificationWorkflow")
     return {"lone start": sample_of(starts, Cpu()), "lone check": sample_of(checks, Cpu())}
 

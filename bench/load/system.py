@@ -22,12 +22,13 @@ from cli.ports import free_port
 from cli.processes import Child
 from cli.settings import LaunchSettings
 from cli.waiting import api_is_ready, temporal_answers, until, workers_poll
+from runtime.key_settings import key_encryption
 from runtime.secrets_file import own_secret
 from runtime.settings import ROOT, Settings
-from runtime.setup import key_ring_of
 from runtime.temporal import connect
 from security.keyring import KeyRing
 from services.api_keys import ApiKeys
+from services.keys import open_keys
 from store.engine import Database
 from store.migrate import migrate
 
@@ -44,8 +45,8 @@ class System:
     home: Path
     database: Database
     client: Client
-    keys: KeyRing
     pids: dict[str, int]
+    keys: KeyRing
     children: list[Child] = field(default_factory=list)
 
     @property
@@ -73,8 +74,10 @@ async def running(database: str, plan: Plan, *, with_floor: bool = True) -> Asyn
             cluster.create_database("bench")
             url, pids["database"] = cluster.url("bench"), cluster.pid or 0
         launch = _launch(home, url, plan)
-        door, keys = Database(url, pool_size=5), key_ring_of(launch.settings)
+        door = Database(url, pool_size=5)
         stack.push_async_callback(door.close)
+        await migrate(door)
+        keys = await open_keys(door, key_encryption(launch.settings, may_make=True))
         system = System(
             api=Target(launch.settings.port),
             floor=Target(free_port()),
@@ -119,7 +122,6 @@ async def _start(system: System, launch: Launch, url: str, *, with_floor: bool) 
         "FLOOR_COUNT_FILE": str(system.floor_count_file),
     }
     await _add(system, launch.temporal(), told)
-    await migrate(system.database)
     key = await ApiKeys(database=system.database, keys=system.keys).demo_key(
         account="Bench", key=None, requests_per_s=0
     )

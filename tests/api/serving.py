@@ -23,7 +23,7 @@ from domain.facts import Caller
 from runtime.logs import configure_logs
 from store.engine import Database
 from store.migrate import migrate
-from tests.building import FakeWorkflows, Outbox, a_key, delivery_to, settings
+from tests.building import KEYS, FakeWorkflows, Outbox, a_key, delivery_to, settings
 from tests.sandbox.serving import serving
 
 CODES = {each.code: each for each in DomainError.__subclasses__()}
@@ -99,7 +99,7 @@ def running_api(home: Path, *, workflows: FakeWorkflows | None = None, **changes
         if workflows is None:
             told.delivery = delivery_to(outbox, database=database)
         async with httpx2.AsyncClient(trust_env=False, verify=False) as http:
-            yield parts_of(settings(home, **changes), database=database, workflows=told, http=http)
+            yield parts_of(settings(home, **changes), keys=KEYS, database=database, workflows=told, http=http)
         await database.close()
 
     # As in production; without it a traceback is drawn with every local variable, which takes seconds.

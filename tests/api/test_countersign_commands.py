@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.architecture.code_rules import ROOT
-from tests.building import MASTER_KEY
+from tests.keys import MASTER_KEY
 
 
 @pytest.fixture(scope="module")

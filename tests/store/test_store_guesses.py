@@ -64,7 +64,7 @@ async def test_twenty_inserts_at_once_leave_one_pending_verification(database: D
 
     async def insert() -> VerificationFacts:
         async with database.transaction() as connection:
-            return await insert_verification(connection, a_new_row(caller))
+            return await insert_verification(connection, await a_new_row(caller))
 
     answers = await asyncio.gather(*(insert() for _ in range(20)), return_exceptions=True)
 

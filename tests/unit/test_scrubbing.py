@@ -21,7 +21,7 @@ from runtime.scrubbing import scrub, scrubbed
 from security.api_keys import make_key
 from tests.architecture.code_rules import Source, python_files
 from tests.architecture.log_fields import fields_of
-from tests.building import MASTER_KEY
+from tests.keys import MASTER_KEY
 
 KEY = make_key(b"pepper", environment=Environment.SANDBOX).text
 
