@@ -13,11 +13,13 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.audit import SYSTEM, AuditEntry, JsonScalar
 from domain.errors import DatabaseUnavailableError, KeysUnavailableError
 from security.columns import key_id_of
 from security.key_encryption import KeyEncryption, KeyEncryptions, MissingKeyError, WrongKeyError, context_of
 from security.keychain import Keychain, KeyName
 from security.keyring import KEY_BYTES, Key, KeyRing, KeyUse, ring_of
+from store.audit import record
 from store.engine import Database
 from store.keys import (
     WrappedRow,
@@ -196,8 +198,17 @@ async def _make(
         fresh = [await new_key(kek.current, use, version=1) for use in missing]
     async with database.transaction() as connection:
         await add_keys(connection, fresh)
+        if takes_over:
+            await record(connection, _taken_over(kek, fresh))
     async with database.reading() as connection:
         return await instance_keys(connection)
+
+
+def _taken_over(kek: KeyEncryptions, fresh: list[WrappedRow]) -> AuditEntry:
+    details: dict[str, JsonScalar] = {"keys": len(fresh), "wrapped_by": kek.current.kid}
+    return AuditEntry(
+        account_id=None, environment=None, actor=SYSTEM, action="keys.taken_over", subject=None, details=details
+    )
 
 
 async def _inherited(kek: KeyEncryptions, wanted: str | None) -> list[WrappedRow]:
