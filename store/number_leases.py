@@ -1,0 +1,167 @@
+"""Numbers lent to an account alone: taken by one, renewed before their end, ended once, and kept as a record."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Integer, bindparam, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.routing import LeaseFacts, NumberFacts, NumberState
+from domain.statuses import Environment
+from rules.routing.number_life import HARVEST_WINDOW_DAYS
+from store.number_tables import NumberLease, SenderNumber
+from store.numbers import number_facts
+from store.tables import table_of
+from store.times import fixed, now, now_plus
+
+_number = table_of(SenderNumber)
+_lease = table_of(NumberLease)
+_AVAILABLE = (
+    select(_number.c.id)
+    .where(
+        _number.c.environment == bindparam("of_environment"),
+        _number.c.country == bindparam("of_country"),
+        _number.c.sender_type == bindparam("of_type"),
+        _number.c.state == fixed(NumberState.AVAILABLE),
+        _number.c.account_id.is_(None),
+    )
+    .order_by(_number.c.relapses, _number.c.id)
+    .limit(1)
+    # SQLite has one writer at a time and leaves this out.
+    .with_for_update(skip_locked=True)
+    .scalar_subquery()
+)
+_TAKE = (
+    update(_number)
+    .where(_number.c.id == _AVAILABLE)
+    .values(
+        state=fixed(NumberState.LEASED),
+        state_reason=None,
+        state_until=None,
+        account_id=bindparam("for_account"),
+        changed_at=now(),
+    )
+    .returning(_number)
+)
+_WRITE = (
+    insert(_lease).values(started_at=now(), expires_at=now_plus(bindparam("lasts_s", type_=Integer))).returning(_lease)
+)
+_RENEW = (
+    update(_lease)
+    .where(
+        _lease.c.id == bindparam("of_lease"),
+        _lease.c.expires_at == bindparam("seen"),
+        _lease.c.ended_at.is_(None),
+        _lease.c.expires_at > now(),
+    )
+    .values(expires_at=bindparam("until"))
+    .returning(_lease)
+)
+_END = (
+    update(_lease)
+    .where(_lease.c.id == bindparam("of_lease"), _lease.c.ended_at.is_(None))
+    .values(ended_at=now(), end_reason=bindparam("why"))
+    .returning(_lease)
+)
+_FIND = select(_lease).where(_lease.c.number_id == bindparam("of_number"), _lease.c.ended_at.is_(None))
+_DUE = (
+    select(_lease)
+    .where(_lease.c.ended_at.is_(None), _lease.c.expires_at <= now_plus(bindparam("within_s", type_=Integer)))
+    .order_by(_lease.c.expires_at, _lease.c.id)
+    .limit(bindparam("most"))
+)
+_RELEASED = select(func.count()).where(
+    _lease.c.account_id == bindparam("of_account"),
+    _lease.c.environment == bindparam("of_environment"),
+    _lease.c.ended_at > now_plus(-HARVEST_WINDOW_DAYS * 86_400),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLease:
+    """What an account asks for: a number of a country and type, for so many days, renewed or not."""
+
+    id: UUID
+    account_id: UUID
+    environment: Environment
+    country: str
+    sender_type: str
+    period_days: int
+    is_renewed: bool
+
+
+async def take_number(connection: AsyncConnection, new: NewLease) -> tuple[NumberFacts, LeaseFacts] | None:
+    """Lend an available number to an account alone; None, and nothing changed, when there is none."""
+    values = {
+        "of_environment": new.environment.value,
+        "of_country": new.country,
+        "of_type": new.sender_type,
+        "for_account": new.account_id,
+    }
+    row = (await connection.execute(_TAKE, values)).one_or_none()
+    if row is None:
+        return None
+    number = number_facts(row)
+    terms = {
+        "id": new.id,
+        "number_id": number.id,
+        "account_id": new.account_id,
+        "environment": new.environment.value,
+        "period_days": new.period_days,
+        "price_micros": number.monthly_micros,
+        "currency": number.currency,
+        "is_renewed": new.is_renewed,
+        "lasts_s": new.period_days * 86_400,
+    }
+    return number, _facts((await connection.execute(_WRITE, terms)).one())
+
+
+async def renew_lease(connection: AsyncConnection, lease: LeaseFacts) -> LeaseFacts | None:
+    """Let a lease last one period more; None when it has ended, or somebody renewed it since it was read."""
+    until = lease.expires_at + timedelta(days=lease.period_days)
+    values = {"of_lease": lease.id, "seen": lease.expires_at, "until": until}
+    row = (await connection.execute(_RENEW, values)).one_or_none()
+    return None if row is None else _facts(row)
+
+
+async def end_lease(connection: AsyncConnection, lease_id: UUID, *, reason: str) -> LeaseFacts | None:
+    """End a lease, for this reason (a stable word); None when it had ended before."""
+    row = (await connection.execute(_END, {"of_lease": lease_id, "why": reason})).one_or_none()
+    return None if row is None else _facts(row)
+
+
+async def lease_of_number(connection: AsyncConnection, number_id: UUID) -> LeaseFacts | None:
+    """Return a number's lease that has not ended."""
+    row = (await connection.execute(_FIND, {"of_number": number_id})).one_or_none()
+    return None if row is None else _facts(row)
+
+
+async def leases_due(connection: AsyncConnection, *, within_s: int, most: int = 100) -> list[LeaseFacts]:
+    """Return leases that end within a time, the first to end first."""
+    rows = await connection.execute(_DUE, {"within_s": within_s, "most": most})
+    return [_facts(row) for row in rows]
+
+
+async def count_released(connection: AsyncConnection, account_id: UUID, *, environment: Environment) -> int:
+    """Return how many leases of an account ended inside the window in which harvesting is looked for."""
+    values = {"of_account": account_id, "of_environment": environment.value}
+    return int((await connection.execute(_RELEASED, values)).scalar_one())
+
+
+def _facts(row: Any) -> LeaseFacts:
+    return LeaseFacts(
+        id=row.id,
+        number_id=row.number_id,
+        account_id=row.account_id,
+        environment=Environment(row.environment),
+        period_days=row.period_days,
+        price_micros=row.price_micros,
+        currency=row.currency,
+        is_renewed=row.is_renewed,
+        started_at=row.started_at,
+        expires_at=row.expires_at,
+        ended_at=row.ended_at,
+        end_reason=row.end_reason,
+    )

@@ -1,0 +1,94 @@
+"""What accounts want for their destinations: one row per country, and one for everywhere else."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.routing import Mode, RoutePolicyFacts
+from domain.statuses import Environment
+from store.route_tables import RoutePolicy
+from store.tables import table_of
+from store.times import now
+
+_policy = table_of(RoutePolicy)
+# No country's code: letters only name countries.
+EVERYWHERE_ELSE = "**"
+_KEY = ("account_id", "environment", "country")
+
+
+def _put(insert: Any) -> Any:
+    statement = insert(_policy)
+    changed = {column.name: statement.excluded[column.name] for column in _policy.c if column.name not in _KEY}
+    return statement.on_conflict_do_update(index_elements=_KEY, set_=changed)
+
+
+_PUT = {"sqlite": _put(sqlite.insert), "postgresql": _put(postgresql.insert)}
+_OF_ACCOUNT = (
+    _policy.c.account_id == bindparam("of_account"),
+    _policy.c.environment == bindparam("of_environment"),
+)
+# The country's own row sorts after the asterisks.
+_FIND = (
+    select(_policy)
+    .where(*_OF_ACCOUNT, _policy.c.country.in_((bindparam("of_country"), EVERYWHERE_ELSE)))
+    .order_by((_policy.c.country == EVERYWHERE_ELSE).asc())
+    .limit(1)
+)
+_LIST = select(_policy).where(*_OF_ACCOUNT).order_by(_policy.c.country)
+
+
+async def put_policy(
+    connection: AsyncConnection, policy: RoutePolicyFacts, *, account_id: UUID, environment: Environment
+) -> None:
+    """Set an account's policy for a country, or for everywhere else."""
+    values = {
+        "account_id": account_id,
+        "environment": environment.value,
+        "country": policy.country,
+        "is_allowed": policy.is_allowed,
+        "primary_pool": policy.primary_pool,
+        "backups": " ".join(policy.backups),
+        "mode": policy.mode.value,
+        "max_attempts": policy.max_attempts,
+        "max_carriers": policy.max_carriers,
+        "cost_cap_micros": policy.cost_cap_micros,
+        "receipt_wait_s": policy.receipt_wait_s,
+        "verify_wait_s": policy.verify_wait_s,
+        "changed_at": now(),
+    }
+    await connection.execute(_PUT[connection.dialect.name].values(**values))
+
+
+async def find_policy(
+    connection: AsyncConnection, country: str, *, account_id: UUID, environment: Environment
+) -> RoutePolicyFacts | None:
+    """Return an account's policy for a country, else the one for everywhere else, else None: it has set none."""
+    values = {"of_account": account_id, "of_environment": environment.value, "of_country": country}
+    row = (await connection.execute(_FIND, values)).one_or_none()
+    return None if row is None else _facts(row)
+
+
+async def list_policies(
+    connection: AsyncConnection, *, account_id: UUID, environment: Environment
+) -> list[RoutePolicyFacts]:
+    """Return all that an account has set, by country."""
+    rows = await connection.execute(_LIST, {"of_account": account_id, "of_environment": environment.value})
+    return [_facts(row) for row in rows]
+
+
+def _facts(row: Any) -> RoutePolicyFacts:
+    return RoutePolicyFacts(
+        country=row.country,
+        is_allowed=row.is_allowed,
+        primary_pool=row.primary_pool,
+        backups=tuple(row.backups.split()),
+        mode=Mode(row.mode),
+        max_attempts=row.max_attempts,
+        max_carriers=row.max_carriers,
+        cost_cap_micros=row.cost_cap_micros,
+        receipt_wait_s=row.receipt_wait_s,
+        verify_wait_s=row.verify_wait_s,
+    )

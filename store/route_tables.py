@@ -1,0 +1,93 @@
+"""Tables of routes: what accounts want for a destination, and how well each group of routes does there."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Text
+from sqlmodel import Field, SQLModel
+
+from domain.routing import Mode
+from domain.statuses import Environment
+from rules.routing.breaker import BreakerState
+from store.number_tables import one_of
+from store.times import UtcDateTime
+
+
+class RoutePolicy(SQLModel, table=True):
+    """How an account's messages reach a country; country `**` is everywhere else. `backups` are countries, spaced.
+
+    A null wait is the learnt one.
+    """
+
+    __tablename__ = "route_policy"
+    __table_args__ = (
+        one_of("mode", Mode, name="route_policy_mode"),
+        one_of("environment", Environment, name="route_policy_environment"),
+        CheckConstraint("max_attempts BETWEEN 1 AND 3 AND max_carriers BETWEEN 1 AND 3", name="route_policy_caps"),
+        CheckConstraint("receipt_wait_s IS NULL OR receipt_wait_s BETWEEN 8 AND 30", name="route_policy_receipt_wait"),
+        CheckConstraint("verify_wait_s IS NULL OR verify_wait_s BETWEEN 20 AND 60", name="route_policy_verify_wait"),
+        CheckConstraint("cost_cap_micros IS NULL OR cost_cap_micros >= 0", name="route_policy_cost_cap"),
+        CheckConstraint("NOT is_allowed OR primary_pool IS NOT NULL", name="route_policy_primary"),
+        CheckConstraint(
+            "primary_pool IS NULL OR ' ' || backups || ' ' NOT LIKE '% ' || primary_pool || ' %'",
+            name="route_policy_backups",
+        ),
+    )
+
+    account_id: UUID = Field(primary_key=True, foreign_key="account.id")
+    environment: str = Field(primary_key=True, max_length=16)
+    country: str = Field(primary_key=True, max_length=2)
+    is_allowed: bool
+    primary_pool: str | None = Field(default=None, max_length=2)
+    backups: str = Field(default="", max_length=60)
+    mode: str = Field(max_length=16)
+    max_attempts: int
+    max_carriers: int
+    cost_cap_micros: int | None = Field(default=None, sa_type=BigInteger)
+    receipt_wait_s: int | None = None
+    verify_wait_s: int | None = None
+    changed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class RouteHealth(SQLModel, table=True):
+    """What is known of a group of routes towards a country. Written by who read `version`, and by nobody else.
+
+    Counts are discounted as of the country's outcome `learnt_at`; sketches are `rules/routing/sketch.py`'s text.
+    """
+
+    __tablename__ = "route_health"
+    __table_args__ = (
+        one_of("breaker", BreakerState, name="route_health_breaker"),
+        one_of("environment", Environment, name="route_health_environment"),
+        CheckConstraint("(breaker = 'closed') = (probe_at IS NULL)", name="route_health_probe"),
+        CheckConstraint(
+            "proved >= 0 AND unproved >= 0 AND prior >= 0 AND baseline_proved >= 0 "
+            "AND baseline_total >= baseline_proved AND accepted >= 0",
+            name="route_health_counts",
+        ),
+    )
+
+    environment: str = Field(primary_key=True, max_length=16)
+    country: str = Field(primary_key=True, max_length=2)
+    route_group: str = Field(primary_key=True, max_length=80)
+    version: int = Field(default=0, sa_type=BigInteger)
+    proved: float = 0.0
+    unproved: float = 0.0
+    prior: float
+    learnt_at: int = Field(default=0, sa_type=BigInteger)
+    baseline_proved: float = 0.0
+    baseline_total: float = 0.0
+    accepted: float = 0.0
+    receipts: str = Field(default="{}", sa_type=Text)
+    proofs: str = Field(default="{}", sa_type=Text)
+    breaker: str = Field(max_length=16)
+    breaker_recent: str = Field(default="", max_length=10)
+    breaker_run_began_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    breaker_seen_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    probe_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    probes_lost: int = 0
+    probes_passed: int = 0
+    demoted_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    demoted_for: str | None = Field(default=None, max_length=32)
+    relapses: int = 0
+    changed_at: datetime = Field(sa_type=UtcDateTime)
