@@ -27,6 +27,7 @@ from temporalio.client import (
 from temporalio.service import RPCError
 from temporalio.worker import Worker
 
+from activities.audit_keeping import AuditKeeping
 from activities.conclusion import ConclusionActivities
 from activities.delivery import DeliveryActivities
 from activities.planning import PlanningActivities
@@ -37,6 +38,7 @@ from runtime.logs import configure_logs
 from runtime.settings import Settings, read_settings, reference
 from runtime.setup import carrier_client, carriers, catalog, number_sealer
 from runtime.temporal import connect
+from security.audit_signing import AuditSigner
 from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
 from security.keyring import KeyRing
 from services.keys import DATABASE_PATIENCE_S, open_keys
@@ -87,7 +89,7 @@ async def run(orders: Orders, settings: Settings) -> None:
         return
     async with AsyncExitStack() as stack:
         if orders.role != "carriers":
-            await stack.enter_async_context(_workflow_worker(settings, client, database))
+            await stack.enter_async_context(_workflow_worker(settings, keys, client, database))
         if orders.role != "workflows":
             http = await stack.enter_async_context(carrier_client())
             delivery = _delivery(settings, keys, database, http)
@@ -100,10 +102,11 @@ async def run(orders: Orders, settings: Settings) -> None:
     await database.close()
 
 
-def _workflow_worker(settings: Settings, client: Client, database: Database) -> Worker:
+def _workflow_worker(settings: Settings, keys: KeyRing, client: Client, database: Database) -> Worker:
     """Return what runs workflows and the activities that only need the database."""
     cap = settings.check_limits.failures_in_a_row
-    mending = UpkeepActivities(database=database, starter=VerificationWorkflows(client), failures_cap=cap)
+    audit = AuditKeeping(database=database, signer=AuditSigner(keys.audit_seed))
+    mending = UpkeepActivities(database=database, starter=VerificationWorkflows(client), audit=audit, failures_cap=cap)
     return Worker(
         client,
         task_queue=VERIFICATION_QUEUE,

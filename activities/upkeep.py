@@ -1,4 +1,7 @@
-"""Upkeep: what a crash left half done is finished, what is overdue is concluded, what is old is forgotten."""
+"""Upkeep: what a crash left half done is finished, what is overdue is concluded, what is old is forgotten.
+
+The audit trail is kept on the way (`activities/audit_keeping.py`).
+"""
 
 import time
 from typing import Protocol
@@ -6,6 +9,7 @@ from uuid import UUID
 
 from temporalio import activity
 
+from activities.audit_keeping import AuditKeeping
 from domain.errors import TemporalUnavailableError
 from domain.messages import StartVerification, UpkeepReport
 from domain.statuses import VerificationStatus
@@ -31,17 +35,20 @@ class Starter(Protocol):
 class UpkeepActivities:
     """Mend what no workflow will mend."""
 
-    def __init__(self, *, database: Database, starter: Starter, failures_cap: int) -> None:
+    def __init__(self, *, database: Database, starter: Starter, audit: AuditKeeping, failures_cap: int) -> None:
         self._database = database
+        self._audit = audit
         self._starter = starter
         self._failures_cap = failures_cap
 
     @activity.defn
     async def mend(self) -> UpkeepReport:
         """Start what was never started, conclude what nobody concluded, forget what is old; safe to run twice."""
-        return UpkeepReport(
+        report = UpkeepReport(
             restarted=await self._restart(), expired=await self._expire(), forgotten=await self._forget()
         )
+        await self._audit.keep()
+        return report
 
     async def _restart(self) -> int:
         async with self._database.reading() as connection:

@@ -13,7 +13,7 @@ from api.authorisation import describe, ensure_guarded
 from api.callers import who_calls
 from api.edge import BodyLimit
 from api.parts import Parts
-from api.v1 import accounts, reference, sandbox, verifications
+from api.v1 import accounts, audit, reference, sandbox, verifications
 
 VERSION = "0.1.0"
 _ABOUT = "Verify that a person holds a phone number: start a verification, check the code the person typed."
@@ -41,7 +41,7 @@ def create_app(open_parts: OpenParts) -> FastAPI:
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for each in (verifications, sandbox, accounts, reference, receipts, health):
+    for each in (verifications, sandbox, accounts, audit, reference, receipts, health):
         app.include_router(each.router)
     app.include_router(pages.router)
     ensure_guarded(app, gate=who_calls)

@@ -45,6 +45,10 @@ OPERATIONS: Mapping[str, Access] = {
     "change_account": _for(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS, sensitive=True),
     "read_account": KNOWN,
     "list_accounts": KNOWN,
+    # The audit trail. What an export holds leaves the instance, which is recorded.
+    "list_audit": _for(Scope.AUDIT_READ),
+    "export_audit": _for(Scope.AUDIT_READ, roles=GUARDIANS),
+    "read_audit_key": KNOWN,
     # What holds for everyone.
     "list_countries": KNOWN,
     "list_limits": KNOWN,

@@ -21,9 +21,11 @@ from runtime.setup import (
     sandbox_control,
 )
 from runtime.temporal import connect
+from security.audit_signing import AuditSigner
 from security.keyring import KeyRing
 from services.accounts import Accounts
 from services.api_keys import ApiKeys
+from services.audit import Audit
 from services.callers import Callers
 from services.checks import Checks
 from services.idempotency import Idempotency
@@ -76,6 +78,7 @@ def parts_of(
     return Parts(
         callers=Callers(database=database, keys=keys),
         accounts=Accounts(database=database),
+        audit=Audit(database=database, signer=AuditSigner(keys.audit_seed)),
         api_keys=ApiKeys(database=database, keys=keys),
         verifications=Verifications(
             database=database,

@@ -7,6 +7,7 @@ from typing import Any
 from api.rates import RequestRates
 from services.accounts import Accounts
 from services.api_keys import ApiKeys
+from services.audit import Audit
 from services.callers import Callers
 from services.checks import Checks
 from services.reading import Reading
@@ -25,6 +26,7 @@ class Parts:
     callers: Callers
     accounts: Accounts
     api_keys: ApiKeys
+    audit: Audit
     verifications: Verifications
     checks: Checks
     reading: Reading

@@ -20,6 +20,7 @@ FIELDS = frozenset(
         "address",
         "carrier",
         "carrier_code",
+        "checkpoint",
         "regions",
         "role",
         "route",

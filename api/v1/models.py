@@ -213,7 +213,7 @@ class PageOut(BaseModel):
         )
 
 
-def _in_utc(moment: datetime) -> datetime:
+def in_utc(moment: datetime) -> datetime:
     """Return a moment in UTC; the first and the last day of the calendar may not have it there."""
     try:
         return moment.astimezone(UTC)
@@ -226,7 +226,7 @@ class ListQuery(StrictBody):
 
     status: VerificationStatus | None = None
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166 alpha-2.")
-    created_after: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
+    created_after: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
     limit: int = Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)
     cursor: str | None = Field(default=None, max_length=200)
 

@@ -7,16 +7,18 @@ from uuid import UUID
 from sqlalchemy import select, update
 from temporalio.testing import ActivityEnvironment
 
+from activities.audit_keeping import AuditKeeping
 from activities.upkeep import Starter, UpkeepActivities
 from domain.errors import TemporalUnavailableError
 from domain.facts import Caller
 from domain.messages import SendOrder, StartVerification, UpkeepReport
 from domain.statuses import VerificationStatus
+from security.audit_signing import AuditSigner
 from store.engine import Database
 from store.tables import Attempt, table_of
 from store.upkeep import FORGOTTEN_AFTER_S
 from tests.activities.scripted import FAILURES_CAP, ScriptedCarrier, delivery, verification_in
-from tests.building import a_caller, a_phone, a_planned_attempt, a_verification, pass_time
+from tests.building import KEYS, a_caller, a_phone, a_planned_attempt, a_verification, pass_time
 
 
 @dataclass(slots=True)
@@ -43,7 +45,8 @@ _: type[Starter] = FakeStarter
 
 
 async def mend(database: Database, starter: FakeStarter) -> UpkeepReport:
-    upkeep = UpkeepActivities(database=database, starter=starter, failures_cap=FAILURES_CAP)
+    keeping = AuditKeeping(database=database, signer=AuditSigner(KEYS.audit_seed))
+    upkeep = UpkeepActivities(database=database, starter=starter, audit=keeping, failures_cap=FAILURES_CAP)
     return await ActivityEnvironment().run(upkeep.mend)
 
 

@@ -27,6 +27,9 @@ V1 = {
     ("GET", "/v1/accounts"),
     ("GET", "/v1/accounts/{account_id}"),
     ("PATCH", "/v1/accounts/{account_id}"),
+    ("GET", "/v1/audit"),
+    ("GET", "/v1/audit/export"),
+    ("GET", "/v1/audit/key"),
     ("GET", "/v1/countries"),
     ("GET", "/v1/limits"),
 }

@@ -4,6 +4,7 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from cli.settings import LaunchSettings
+from domain.audit import ACTIONS
 from runtime.settings import Settings
 from tests.architecture.code_rules import ROOT
 
@@ -30,6 +31,12 @@ def test_every_setting_is_documented(settings: type[BaseSettings]) -> None:
 
 def test_a_setting_that_is_not_documented_is_noticed() -> None:
     assert "COUNTERSIGN_PORT" in not_named(Settings, "`COUNTERSIGN_HOME` and `COUNTERSIGN_PORTS`")
+
+
+def test_every_action_of_the_audit_trail_is_documented_with_its_meaning() -> None:
+    document = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
+
+    assert not [action for action, meaning in ACTIONS.items() if f"| `{action}` | {meaning} |" not in document]
 
 
 def test_requirements_say_nothing_about_where_packages_come_from() -> None:
