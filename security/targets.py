@@ -29,7 +29,7 @@ LONGEST_RETRY_AFTER_S = 86_400
 # Shorter than servers keep an idle connection (5 s is common), so that a webhook does not meet one being closed; and
 # a name that has moved is looked up anew after the first pause.
 _KEEP_ALIVE_S = 3.0
-_MOST_CONNECTIONS, _MOST_IDLE = 256, 64
+_MOST_IDLE = 64
 _DIGITS_OF_SECONDS = 9
 
 # In the order in which they are looked for: the first that fits says what happened.
@@ -60,12 +60,14 @@ _WHAT_HAPPENS = tuple(kind for kind, _ in _MEANINGS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetLimits:
-    """How long one try may take, and how much of an answer is read."""
+    """How long one try may take, how much of an answer is read, and how many tries are under way at once."""
 
     resolve_s: float = 5.0
+    # For a free connection, for the name and the connection, and for the handshake: for each of them.
     connect_s: float = 10.0
     total_s: float = 15.0
     read_bytes: int = 65_536
+    connections: int = 256
 
 
 class GuardedTargets:
@@ -94,7 +96,7 @@ class GuardedTargets:
         )
         self._pool = httpcore2.AsyncConnectionPool(
             ssl_context=tls or _tls(),
-            max_connections=_MOST_CONNECTIONS,
+            max_connections=self._limits.connections,
             max_keepalive_connections=_MOST_IDLE,
             keepalive_expiry=_KEEP_ALIVE_S,
             network_backend=backend,
@@ -146,8 +148,8 @@ class GuardedTargets:
         return head
 
     def _timeouts(self) -> dict[str, float]:
-        total_s = self._limits.total_s
-        return {"connect": self._limits.connect_s, "read": total_s, "write": total_s, "pool": total_s}
+        connect_s, total_s = self._limits.connect_s, self._limits.total_s
+        return {"pool": connect_s, "connect": connect_s, "write": total_s, "read": total_s}
 
 
 def _tls() -> ssl.SSLContext:

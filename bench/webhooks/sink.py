@@ -7,7 +7,7 @@ as a crashed program would. Its ledger tells who was posted what, how often, and
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -70,7 +70,7 @@ class Received:
     @property
     def id(self) -> str:
         """Return the webhook's id, which is the same at every try."""
-        return self.headers["webhook-id"]
+        return self.headers.get("webhook-id", "")
 
 
 class Sink:
@@ -85,6 +85,7 @@ class Sink:
         self._tls = tls
         self._server: asyncio.Server | None = None
         self._serving: set[asyncio.Task[None]] = set()
+        self._news = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -103,6 +104,19 @@ class Sink:
         for task in self._serving:
             task.cancel()
         await asyncio.gather(*self._serving, return_exceptions=True)
+
+    async def arrived(self, count: int) -> None:
+        """Wait until the ledger has so many requests; bound it with a time-out."""
+        while len(self.ledger) < count:
+            self._news.clear()
+            await self._news.wait()
+
+    def tries(self) -> Mapping[str, Sequence[Received]]:
+        """Return the ledger by the webhooks' ids, each with its tries in their order."""
+        found: dict[str, list[Received]] = {}
+        for received in self.ledger:
+            found.setdefault(received.id, []).append(received)
+        return found
 
     async def left(self) -> None:
         """Wait until no caller is on the line."""
@@ -134,6 +148,7 @@ class Sink:
         reply = self.replies.get(path, self.reply)
         answered = reply.status if reply.raw is None else None
         self.ledger.append(Received(at=time.monotonic(), path=path, headers=headers, body=body, answered=answered))
+        self._news.set()
         await _write(reply, writer)
         if reply.stays:
             await reader.read()

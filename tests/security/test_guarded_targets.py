@@ -391,3 +391,17 @@ async def test_a_silent_target_does_not_hold_up_another() -> None:
         await asyncio.gather(*waiting, return_exceptions=True)
 
     assert all(isinstance(answer, Answered) for answer in answers)
+
+
+async def test_when_all_connections_are_in_use_the_target_is_not_blamed() -> None:
+    limits = TargetLimits(connections=1, connect_s=0.2)
+    async with sinking(reply=sinks.SILENT) as silent, guarded(policy=DEMO, limits=limits) as targets:
+        waiting = asyncio.ensure_future(post(targets, silent.url))
+        async with asyncio.timeout(10):
+            await silent.arrived(1)
+        answer = await post(targets, silent.url)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+
+    assert isinstance(answer, Failed)
+    assert answer.kind is TargetFailure.NO_CONNECTION_FREE

@@ -62,7 +62,8 @@ async def site(
 ) -> AsyncIterator[Site]:
     async with sinking() as sink:
         network = Here(sink.port)
-        targets = GuardedTargets(policy=policy, resolve=Names(answers=answers or {}), dial=network, **parts)
+        more = {"limits": QUICK, **parts}
+        targets = GuardedTargets(policy=policy, resolve=Names(answers=answers or {}), dial=network, **more)
         try:
             yield Site(sink=sink, network=network, targets=targets)
         finally:
@@ -133,7 +134,7 @@ async def test_one_special_address_among_public_ones_spoils_the_name() -> None:
 
 async def test_a_name_that_is_rebound_is_connected_to_where_it_was_judged_or_not_at_all() -> None:
     names = {f"n{at}.example.com": [[PUBLIC], [text]] for at, text in enumerate(SPECIAL)}
-    async with site(names, limits=QUICK) as own:
+    async with site(names) as own:
         first = [await own.post(f"https://{name}/") for name in names]
         second = [await own.post(f"https://{name}/") for name in names]
 
@@ -166,7 +167,7 @@ async def test_no_redirect_is_followed(status: int, tmp_path: Path) -> None:
 async def test_a_real_listener_on_this_machine_is_not_reached_through_the_real_network() -> None:
     async with sinking() as sink:
         policy = TargetPolicy(ports=frozenset({sink.port}))
-        targets = GuardedTargets(policy=policy)
+        targets = GuardedTargets(policy=policy, limits=QUICK)
         answers = [
             await targets.post(f"{scheme}://{host}:{sink.port}/", body=b"{}", headers={})
             for scheme in ("http", "https")
@@ -182,7 +183,7 @@ async def test_a_real_listener_on_this_machine_is_not_reached_through_the_real_n
 async def test_a_demonstration_reaches_this_machine_and_still_nothing_else() -> None:
     names = {f"n{at}.example.com": [[text]] for at, text in enumerate(SPECIAL)}
     names["localhost"] = [["10.0.0.1"]]
-    async with site(names, policy=TargetPolicy(is_loopback_allowed=True)) as own:
+    async with site(names, policy=TargetPolicy(is_loopback_allowed=True), limits=TargetLimits()) as own:
         answer = await own.post("http://localhost:9000/")
         refused = [await own.post(f"https://{name}/") for name in names if name != "localhost"]
         refused += [await own.post(f"http://{literal(text)}:9000/") for text in SPECIAL if text not in _OWN]
@@ -194,7 +195,7 @@ async def test_a_demonstration_reaches_this_machine_and_still_nothing_else() -> 
 
 async def test_with_the_guard_off_the_listener_sees_every_address_connected_to() -> None:
     names = {f"n{at}.example.com": [[text]] for at, text in enumerate(SPECIAL)}
-    async with site(names, judge=OFF, limits=QUICK) as own:
+    async with site(names, judge=OFF) as own:
         for name in names:
             await own.post(f"https://{name}/")
 
