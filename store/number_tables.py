@@ -37,7 +37,7 @@ class SenderNumber(SQLModel, table=True):
             "state NOT IN ('reserved', 'quarantined', 'aging') OR state_until IS NOT NULL", name="sender_number_until"
         ),
         CheckConstraint("price_micros >= 0 AND monthly_micros >= 0", name="sender_number_prices"),
-        UniqueConstraint("environment", "carrier", "sender", name="sender_number_once"),
+        UniqueConstraint("environment", "country", "carrier", "sender", name="sender_number_once"),
         Index("sender_number_pool", "environment", "country", "state"),
         Index("sender_number_account", "account_id"),
     )

@@ -17,7 +17,8 @@ from store.times import fixed, now, now_plus
 
 _number = table_of(SenderNumber)
 _lease = table_of(RoutingLease)
-_ONCE = ("environment", "carrier", "sender")
+# A short code or a name may be a sender in several countries.
+_ONCE = ("environment", "country", "carrier", "sender")
 _KEEP = {
     "sqlite": sqlite.insert(_number).on_conflict_do_nothing(index_elements=_ONCE).returning(_number.c.id),
     "postgresql": postgresql.insert(_number).on_conflict_do_nothing(index_elements=_ONCE).returning(_number.c.id),

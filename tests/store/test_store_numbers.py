@@ -56,7 +56,11 @@ async def test_a_number_is_kept_once(database: Database) -> None:
             connection, a_new_number(sender=new.sender, carrier=new.carrier), state=NumberState.AVAILABLE
         )
 
-    assert (kept, again) == (True, False)
+        abroad = await keep_number(
+            connection, a_new_number("IE", sender=new.sender, carrier=new.carrier), state=NumberState.AVAILABLE
+        )
+
+    assert (kept, again, abroad) == (True, False, True)
 
 
 async def test_sandbox_and_production_have_their_own_numbers(database: Database) -> None:

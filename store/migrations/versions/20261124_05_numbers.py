@@ -75,7 +75,7 @@ def _numbers() -> None:
             ["account.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("environment", "carrier", "sender", name="sender_number_once"),
+        sa.UniqueConstraint("environment", "country", "carrier", "sender", name="sender_number_once"),
     )
     op.create_index("sender_number_account", "sender_number", ["account_id"], unique=False)
     op.create_index("sender_number_pool", "sender_number", ["environment", "country", "state"], unique=False)
