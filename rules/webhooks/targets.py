@@ -6,7 +6,7 @@ sent is made of the parts. So no second parser can see another host in the same 
 
 import re
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address
 from typing import NoReturn
 
 from domain.errors import InvalidTargetError
@@ -29,6 +29,8 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 # RFC 6761, RFC 6762, RFC 7686 and ICANN's `internal`: never found in the public DNS.
 _NEVER_PUBLIC = frozenset({"localhost", "local", "internal", "onion", "invalid"})
+# Not `is_loopback` of the standard library: from one release to the next, mapped addresses came to be among them.
+_LOOPBACK_V4, _LOOPBACK_V6 = IPv4Network("127.0.0.0/8"), IPv6Address("::1")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
@@ -89,7 +91,7 @@ def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:
-        return (IPv6Address(host) if ":" in host else IPv4Address(host)).is_loopback
+        return IPv6Address(host) == _LOOPBACK_V6 if ":" in host else IPv4Address(host) in _LOOPBACK_V4
     except AddressValueError:
         return False
 
@@ -139,7 +141,7 @@ def _literal(text: str, *, policy: TargetPolicy) -> str:
     except AddressValueError:
         _refuse("The host looks like an address but is not one: write 93.184.216.34 or [2606:2800:21f::1].")
     reason = why_not_public(address)
-    if reason is not None and not (policy.is_loopback_allowed and address.is_loopback):
+    if reason is not None and not (policy.is_loopback_allowed and is_loopback(str(address))):
         _refuse(f"The host is {reason}; webhooks are sent to hosts on the public internet.")
     return str(address)
 
