@@ -8,9 +8,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api import health, pages, problems, receipts
+from api import codec, health, pages, problems, receipts
 from api.authorisation import describe, ensure_guarded
 from api.callers import who_calls
+from api.codec import UiMayAsk
 from api.edge import BodyLimit
 from api.parts import Parts
 from api.v1 import accounts, audit, reference, sandbox, verifications
@@ -21,8 +22,11 @@ _ABOUT = "Verify that a person holds a phone number: start a verification, check
 OpenParts: TypeAlias = Callable[[], AbstractAsyncContextManager[Parts]]
 
 
-def create_app(open_parts: OpenParts) -> FastAPI:
-    """Return the application; its parts are opened when it starts and closed when it stops."""
+def create_app(open_parts: OpenParts, *, temporal_ui_origin: str | None = None) -> FastAPI:
+    """Return the application; its parts are opened when it starts and closed when it stops.
+
+    Pages of the Temporal UI's origin may have payloads decoded; without one, no page may.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -41,12 +45,14 @@ def create_app(open_parts: OpenParts) -> FastAPI:
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for each in (verifications, sandbox, accounts, audit, reference, receipts, health):
+    for each in (verifications, sandbox, accounts, audit, reference, codec, receipts, health):
         app.include_router(each.router)
     app.include_router(pages.router)
     ensure_guarded(app, gate=who_calls)
     problems.install(app)
     app.add_middleware(BodyLimit)
+    if temporal_ui_origin is not None:
+        app.add_middleware(UiMayAsk, origin=temporal_ui_origin)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

@@ -49,6 +49,9 @@ OPERATIONS: Mapping[str, Access] = {
     "list_audit": _for(Scope.AUDIT_READ),
     "export_audit": _for(Scope.AUDIT_READ, roles=GUARDIANS),
     "read_audit_key": KNOWN,
+    # Payloads of workflows are of every account, so one's own admin is not enough.
+    "decode_payloads": _for(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS),
+    "encode_payloads": _for(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS),
     # What holds for everyone.
     "list_countries": KNOWN,
     "list_limits": KNOWN,

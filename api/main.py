@@ -20,7 +20,7 @@ from runtime.setup import (
     receipt_readers,
     sandbox_control,
 )
-from runtime.temporal import connect
+from runtime.temporal import connect, payload_cipher
 from security.audit_signing import AuditSigner
 from security.keyring import KeyRing
 from services.accounts import Accounts
@@ -30,6 +30,7 @@ from services.callers import Callers
 from services.checks import Checks
 from services.idempotency import Idempotency
 from services.keys import DATABASE_PATIENCE_S, open_keys
+from services.payload_decoding import PayloadDecoding
 from services.presenting import Presenter
 from services.reading import Reading
 from services.receipts import Receipts
@@ -46,7 +47,7 @@ def create() -> FastAPI:
     """Return the application for the environment's settings."""
     settings = read_settings()
     configure_logs(as_json=settings.log_json)
-    return create_app(lambda: open_parts(settings))
+    return create_app(lambda: open_parts(settings), temporal_ui_origin=settings.temporal_ui_origin)
 
 
 @asynccontextmanager
@@ -98,6 +99,9 @@ def parts_of(
             failures_cap=limits.failures_in_a_row,
         ),
         reading=reading,
+        payloads=PayloadDecoding(
+            database=database, cipher=payload_cipher(settings, keys), namespace=settings.temporal_namespace
+        ),
         receipts=Receipts(database=database, readers=receipt_readers(settings), workflows=workflows),
         sandbox=Sandbox(sandbox_control(settings, http), database=database, carriers=catalog(settings).carriers),
         rates=rates,

@@ -10,6 +10,7 @@ from services.api_keys import ApiKeys
 from services.audit import Audit
 from services.callers import Callers
 from services.checks import Checks
+from services.payload_decoding import PayloadDecoding
 from services.reading import Reading
 from services.receipts import Receipts
 from services.sandbox import Sandbox
@@ -30,6 +31,7 @@ class Parts:
     verifications: Verifications
     checks: Checks
     reading: Reading
+    payloads: PayloadDecoding
     receipts: Receipts
     sandbox: Sandbox
     rates: RequestRates

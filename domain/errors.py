@@ -19,6 +19,7 @@ DomainError
 ├── NoRouteError                   422  no-route
 ├── InvalidTargetError             422  invalid-target
 ├── InvalidSecretError             422  invalid-webhook-secret
+├── EncodingRefusedError           422  encoding-refused
 ├── IdempotencyMismatchError       422  idempotency-key-reused
 ├── TooSoonError                   429  too-soon
 ├── NumberLimitError               429  number-limit
@@ -174,6 +175,12 @@ class InvalidSecretError(DomainError):
     """The secret is not of the form that webhooks are signed with."""
 
     code, status, title = "invalid-webhook-secret", 422, "The signing secret is not of the accepted form"
+
+
+class EncodingRefusedError(DomainError):
+    """Somebody asked to have payloads sealed, which the product's own processes alone do."""
+
+    code, status, title = "encoding-refused", 422, "Payloads are decoded only"
 
 
 class IdempotencyMismatchError(DomainError):

@@ -104,7 +104,7 @@ def running_api(home: Path, *, workflows: FakeWorkflows | None = None, **changes
 
     # As in production; without it a traceback is drawn with every local variable, which takes seconds.
     configure_logs(as_json=True)
-    app = create_app(open_parts)
+    app = create_app(open_parts, temporal_ui_origin=settings(home, **changes).temporal_ui_origin)
     config = uvicorn.Config(app, host="127.0.0.1", port=0, access_log=False, log_level="critical", ws="none")
     with serving(uvicorn.Server(config)) as base:
         yield Server(url=base, database_url=url, workflows=told, outbox=outbox, openapi=app.openapi())
