@@ -21,13 +21,16 @@ from cli.processes import Processes, ProcessesFailedError
 from cli.settings import LaunchSettings
 from cli.waiting import NotReadyError, api_is_ready, temporal_answers, until, workers_poll
 from domain.errors import DatabaseUnavailableError
+from domain.statuses import Environment
 from runtime.key_settings import key_encryption
 from runtime.secrets_file import own_secret
 from runtime.settings import Settings, told
+from runtime.setup import pool_book
 from runtime.temporal import connect, ensure_search_attributes
 from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
 from services.api_keys import ApiKeys
 from services.keys import has_nothing_to_open, open_keys
+from services.pools import Pools
 from store.engine import Database
 from store.migrate import migrate
 from workflows.attributes import ALL
@@ -137,6 +140,7 @@ async def _prepare_database(launch: Launch) -> str:
         await migrate(database)
         may_make = await has_nothing_to_open(database)
         keys = await open_keys(database, key_encryption(launch.settings, may_make=may_make))
+        await Pools(database=database).load(pool_book(), environment=Environment.SANDBOX)
         api_keys = ApiKeys(database=database, keys=keys)
         file = launch.home / "demo.key"
         known = file.read_text(encoding="ascii", errors="replace").strip() if file.exists() else None

@@ -50,6 +50,7 @@ ACTIONS: Mapping[str, str] = {
     "number.locked": "A number was locked after too many wrong codes in a row.",
     "number.unlocked": "An account lifted what a number's wrong codes had brought about.",
     "person.erased": "What was kept of a person was erased.",
+    "pools.loaded": "Senders, or where they may be used, were added to the pools from the reference data.",
     "receipt.refused": "A receipt with a bad signature, or for a message that was not that carrier's, was refused.",
     "sandbox.carrier_restored": "A sandbox carrier accepts everything again.",
     "sandbox.carrier_scripted": "A sandbox carrier was scripted.",

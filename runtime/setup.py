@@ -12,6 +12,7 @@ from carriers.protocol import Carrier, ReceiptReader
 from carriers.sandbox import SandboxCarrier, SandboxReceipts
 from carriers.sandbox_control import SandboxControl
 from rules.routing.catalog import Catalog, catalog_of
+from rules.routing.pools import PoolBook, pool_book_of
 from runtime.settings import Settings, reference
 from security.columns import Sealer
 from security.keyring import KeyRing
@@ -28,6 +29,11 @@ def number_sealer(keys: KeyRing) -> Sealer:
 def catalog(settings: Settings) -> Catalog:
     """Return the senders and policies of the routes file."""
     return catalog_of(_routes(settings), reference("country_rules.json")["countries"])
+
+
+def pool_book() -> PoolBook:
+    """Return the pools that come with the product."""
+    return pool_book_of(reference("pools.json"), reference("country_rules.json")["countries"])
 
 
 def carriers(settings: Settings, http: httpx2.AsyncClient) -> dict[str, Carrier]:

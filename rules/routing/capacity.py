@@ -6,6 +6,7 @@ processes. Times are microseconds since 1970.
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 
 MICROS = 1_000_000
 
@@ -33,6 +34,16 @@ def bucket_of(parts_per_s: float, *, burst_parts: int = 1) -> Bucket:
         raise ValueError("a bucket lets at least something through: a rate over 0, a burst of 1 or more")
     part_us = round(MICROS / parts_per_s)
     return Bucket(part_us=part_us, slack_us=(burst_parts - 1) * part_us)
+
+
+def number_bucket(number_id: UUID) -> str:
+    """Return the name of a number's bucket."""
+    return f"number/{number_id.hex}"
+
+
+def connection_bucket(carrier: str, *, region: str) -> str:
+    """Return the name of the bucket of a carrier's connection in a region."""
+    return f"carrier/{carrier}/{region}"
 
 
 def may_leave_us(bucket: Bucket, *, now_us: int) -> int:
