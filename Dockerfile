@@ -21,7 +21,8 @@ WORKDIR /srv/countersign
 COPY --from=build /srv/countersign .
 ENV PATH=/srv/countersign/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1
+    PYTHONDONTWRITEBYTECODE=1 \
+    COUNTERSIGN_HOST=0.0.0.0
 USER 10001
 EXPOSE 8000
-CMD ["uvicorn", "--factory", "api.main:create", "--host", "0.0.0.0", "--port", "8000", "--no-access-log", "--no-proxy-headers", "--no-server-header", "--timeout-graceful-shutdown", "8"]
+CMD ["python", "-m", "api.serve"]

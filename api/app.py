@@ -13,6 +13,7 @@ from api.authorisation import describe, ensure_guarded
 from api.callers import who_calls
 from api.codec import UiMayAsk
 from api.edge import BodyLimit
+from api.headers import SafeHeaders
 from api.parts import Parts
 from api.v1 import accounts, audit, reference, sandbox, verifications
 
@@ -53,6 +54,8 @@ def create_app(open_parts: OpenParts, *, temporal_ui_origin: str | None = None) 
     app.add_middleware(BodyLimit)
     if temporal_ui_origin is not None:
         app.add_middleware(UiMayAsk, origin=temporal_ui_origin)
+    # The last one added is the outermost.
+    app.add_middleware(SafeHeaders)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 

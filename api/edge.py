@@ -1,4 +1,4 @@
-"""The edge of the process: a body over the limit is refused before it is read, whatever its headers claim.
+"""The edge of the application: a body that is too large or compressed is refused, whatever its headers claim.
 
 FastAPI has a limit of its own (`max_body_size`), which answers in plain text on some paths; a refusal here is a problem
 document on all of them.
@@ -11,10 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
-from domain.errors import BodyTooLargeError
+from domain.errors import BodyTooLargeError, DomainError, UnsupportedEncodingError
 
 MAX_BODY_BYTES = 64 * 1024
 _ACCEPTED = f"A body may have {MAX_BODY_BYTES} bytes."
+_PLAIN = "Send the body as it is, without Content-Encoding."
 # Not all of the body may have been read, so the connection cannot be used again.
 _CLOSE = {"Connection": "close"}
 # A client that is cut off while it sends does not hear why; so some of what it has left is taken and dropped.
@@ -22,7 +23,10 @@ _DROPPED_BYTES, _DROPPING_S = 1024 * 1024, 1.0
 
 
 class BodyLimit:
-    """Refuses bodies over 64 KiB: at once when the length is declared, else when the byte too many arrives."""
+    """Refuses bodies over 64 KiB: at once when the length is declared, else when the byte too many arrives.
+
+    A compressed one is refused at once, and nothing is ever unpacked.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,8 +36,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _declared_length(scope) > MAX_BODY_BYTES:
-            await _refuse(scope, receive, send)
+        if (refusal := _refusal(scope)) is not None:
+            await _refuse(refusal, scope, receive, send)
             return
         await self._app(scope, _Counted(receive), send)
 
@@ -56,18 +60,21 @@ class _Counted:
         return message
 
 
-def _declared_length(scope: Scope) -> int:
+def _refusal(scope: Scope) -> DomainError | None:
+    """Say what the headers alone tell against a body."""
     for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value)
-    return 0
+        if name == b"content-length" and value.isdigit() and int(value) > MAX_BODY_BYTES:
+            return BodyTooLargeError(_ACCEPTED)
+        if name == b"content-encoding" and value.lower() not in {b"identity", b""}:
+            return UnsupportedEncodingError(_PLAIN)
+    return None
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+async def _refuse(error: DomainError, scope: Scope, receive: Receive, send: Send) -> None:
     # One that asked first (`Expect: 100-continue`) has sent nothing yet, and reading would tell it to.
     if not any(name == b"expect" for name, _ in scope["headers"]):
         await _drop_the_rest(receive)
-    answer = problem(BodyTooLargeError(_ACCEPTED))
+    answer = problem(error)
     answer.headers.update(_CLOSE)
     await answer(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""The composition root of an API process: settings in, application out (`uvicorn --factory api.main:create`)."""
+"""The composition root of an API process: settings in, application out (`python -m api.serve` serves it)."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

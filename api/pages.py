@@ -84,7 +84,5 @@ def _heading(found: re.Match[str]) -> str:
 def _page_headers() -> dict[str, str]:
     return {
         "Content-Security-Policy": _POLICY,
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
         "Cross-Origin-Opener-Policy": "same-origin",
     }

@@ -12,12 +12,15 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.headers import safe_headers
 from domain import errors
 from domain.errors import DomainError
 
 MEDIA_TYPE = "application/problem+json"
 # Relative on purpose: the documentation lies beside the API of each installation.
 TYPE_PREFIX = "/docs/problems#"
+# A body can have ten thousand fields that nobody knows.
+_MOST_TOLD = 20
 _FIELD = re.compile(r"[A-Za-z_-]{1,40}")
 _log = structlog.get_logger()
 _BY_STATUS: dict[int, type[DomainError]] = {
@@ -55,7 +58,7 @@ def problem(error: DomainError) -> JSONResponse:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route: the statuses it can answer beside its own, and those that any route can."""
-    every = sorted({*statuses, 401, 403, 404, 405, 413, 422, 429, 500, 503})
+    every = sorted({*statuses, 401, 403, 404, 405, 408, 413, 415, 422, 429, 431, 500, 503})
     schema = {"$ref": "#/components/schemas/Problem"}
     return {status: {"description": _describe(status), "content": {MEDIA_TYPE: {"schema": schema}}} for status in every}
 
@@ -72,7 +75,11 @@ def install(app: FastAPI) -> None:
         found = error.errors()
         if any(each["type"] == "json_invalid" for each in found):
             return problem(errors.MalformedBodyError(_NAMED[400]))
-        return problem(errors.InvalidRequestError(_sentence(found), fields={"errors": [_told(each) for each in found]}))
+        return problem(
+            errors.InvalidRequestError(
+                _sentence(found), fields={"errors": [_told(each) for each in found[:_MOST_TOLD]]}
+            )
+        )
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
@@ -85,7 +92,10 @@ def install(app: FastAPI) -> None:
     async def failed(request: Request, error: Exception) -> JSONResponse:
         # The outermost edge: whatever it is, the caller gets a problem document and the log gets the rest.
         _log.error("request_failed", route=getattr(request.scope.get("route"), "path", None), exc_info=error)
-        return problem(errors.InternalError("The request failed and was logged; try again."))
+        answer = problem(errors.InternalError("The request failed and was logged; try again."))
+        # This one leaves outside of everything that adds headers.
+        answer.raw_headers += safe_headers(answer.raw_headers, is_tls=request.url.scheme == "https")
+        return answer
 
 
 def _describe(status: int) -> str:

@@ -89,12 +89,9 @@ class Launch:
 
     def api_server(self) -> Child:
         """Return the API."""
-        options = ["--host", self.settings.host, "--port", str(self.settings.port), "--no-access-log"]
-        # No forwarded address is believed: nothing here stands behind a proxy unless a setting says so.
-        options += ["--no-proxy-headers", "--no-server-header"]
-        workers = ["--workers", str(self.settings.api_processes)] if self.settings.api_processes > 1 else []
-        command = [sys.executable, "-m", "uvicorn", "--factory", "api.main:create", *options, *workers]
-        return self._child("api", [*command, "--log-level", "warning", "--timeout-graceful-shutdown", "8"])
+        # By name, because several of them are told different ports.
+        told = {"COUNTERSIGN_HOST": self.settings.host, "COUNTERSIGN_PORT": str(self.settings.port)}
+        return self._child("api", [sys.executable, "-m", "api.serve"], **told)
 
     def worker(self) -> Child:
         """Return the worker for every role and region."""

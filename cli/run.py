@@ -48,6 +48,10 @@ _EXPECTED = (
 )
 
 
+class ExposedError(RuntimeError):
+    """The settings ask for something that is not for one machine."""
+
+
 class InUseError(RuntimeError):
     """Another `make run` has this state directory."""
 
@@ -58,6 +62,7 @@ def main() -> None:
     os.umask(0o077)
     try:
         settings, own = Settings(), LaunchSettings()
+        _ensure_for_one_machine(settings)
         home = settings.home.resolve()
         launch = Launch(
             settings=settings.model_copy(update={"home": home}),
@@ -72,10 +77,20 @@ def main() -> None:
         sys.exit(told(error))
     except DatabaseUnavailableError as error:
         sys.exit(f"The database cannot be used: {error.__cause__ or error}")
-    except (*_EXPECTED, InUseError) as error:
+    except (*_EXPECTED, ExposedError, InUseError) as error:
         sys.exit(str(error))
     except OSError as error:
         sys.exit(f"The state directory cannot be used ({error.strerror}: {error.filename}); set COUNTERSIGN_HOME.")
+
+
+def _ensure_for_one_machine(settings: Settings) -> None:
+    if settings.tls_cert_file is not None:
+        raise ExposedError(
+            "`make run` is for one machine and serves it without TLS: take COUNTERSIGN_TLS_CERT_FILE and "
+            "COUNTERSIGN_TLS_KEY_FILE away, or see docs/operations.md, In production"
+        )
+    if settings.exposure is not None:
+        raise ExposedError(settings.exposure)
 
 
 async def _until_stopped(launch: Launch) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,6 +39,10 @@ class Settings(TemporalSettings):
     home: Path = Path("var")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    allow_plaintext: bool = False
+    connections: int = Field(default=4096, ge=16, le=65536)
     database_url: str | None = None
     database_pool: int = Field(default=20, ge=1, le=500)
     master_key: SecretStr | None = None
@@ -70,6 +75,8 @@ class Settings(TemporalSettings):
                 "COUNTERSIGN_MASTER_KEY, COUNTERSIGN_MASTER_KEY_FILE and COUNTERSIGN_KEY_ENCRYPTION each name the "
                 "key-encryption key: set one of them; earlier ones belong into COUNTERSIGN_MASTER_KEYS_PREVIOUS"
             )
+        if (self.tls_cert_file is None) != (self.tls_key_file is None):
+            raise ValueError("COUNTERSIGN_TLS_CERT_FILE and COUNTERSIGN_TLS_KEY_FILE are set together, or not at all")
         if self.api_processes > 1 and self.api_rate and self.redis_url is None:
             raise ValueError(
                 "COUNTERSIGN_API_PROCESSES is over 1 but request rates are counted in each process's memory: set "
@@ -83,12 +90,30 @@ class Settings(TemporalSettings):
         return CheckLimits(failures_in_a_row=self.failures_in_a_row)
 
     @property
+    def exposure(self) -> str | None:
+        """Return why the API must not be served like this; None when it may."""
+        if self.tls_cert_file is not None or self.allow_plaintext or _is_loopback(self.host):
+            return None
+        return (
+            "COUNTERSIGN_HOST is not a loopback address, so keys and codes would cross a network in clear. Set "
+            "COUNTERSIGN_TLS_CERT_FILE and COUNTERSIGN_TLS_KEY_FILE, or COUNTERSIGN_ALLOW_PLAINTEXT=1 where only a "
+            "proxy with TLS can reach this port"
+        )
+
+    @property
     def database(self) -> str:
         """Return the database's URL with its driver: the one given, else a file in the state directory."""
         if self.database_url is None:
             return f"sqlite+aiosqlite:///{self.home.resolve() / 'countersign.db'}"
         scheme, _, rest = self.database_url.partition("://")
         return f"{_DRIVERS[scheme]}://{rest}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def read_settings() -> Settings:

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_PROGRAMS = ("worker", "api.main", "uvicorn.main", "uvicorn.protocols.http.auto", "sandbox.main", "time_machine")
+_PROGRAMS = ("worker", "api.main", "api.server", "uvicorn.protocols.http.auto", "sandbox.main", "time_machine")
 _PR_SET_PDEATHSIG = 1
 
 

@@ -18,6 +18,8 @@ from api.app import create_app
 from api.main import parts_of
 from api.parts import Parts
 from api.problems import MEDIA_TYPE
+from api.server import config_of
+from api.tls import Certificate
 from domain.errors import DomainError
 from domain.facts import Caller
 from runtime.logs import configure_logs
@@ -44,7 +46,7 @@ class Server:
         declared = self._declared(method, path)
         assert declared is None or str(status) in declared, f"{method} {path} answered {status}, not declared"
         if declared is None:
-            assert status in {200, 404, 405, 413}, f"{method} {path} answered {status} on no route"
+            assert status in {200, 404, 405, 413, 415}, f"{method} {path} answered {status} on no route"
         if path.startswith("/v1") and status >= 400:
             assert media_type == MEDIA_TYPE, f"{method} {path} refused as {media_type}"
             kind = CODES[body["code"]]
@@ -87,7 +89,14 @@ class Api:
 
 
 @contextmanager
-def running_api(home: Path, *, workflows: FakeWorkflows | None = None, **changes: Any) -> Iterator[Server]:
+def running_api(
+    home: Path,
+    *,
+    workflows: FakeWorkflows | None = None,
+    connections: int = 1_000,
+    certificate: Certificate | None = None,
+    **changes: Any,
+) -> Iterator[Server]:
     """Serve; what is started is sent at once unless other workflows are given."""
     url, outbox = f"sqlite+aiosqlite:///{home / 'countersign.db'}", Outbox(name="outbox")
     told = workflows or FakeWorkflows()
@@ -105,7 +114,7 @@ def running_api(home: Path, *, workflows: FakeWorkflows | None = None, **changes
     # As in production; without it a traceback is drawn with every local variable, which takes seconds.
     configure_logs(as_json=True)
     app = create_app(open_parts, temporal_ui_origin=settings(home, **changes).temporal_ui_origin)
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, access_log=False, log_level="critical", ws="none")
+    config = config_of(app, host="127.0.0.1", port=0, connections=connections, certificate=certificate)
     with serving(uvicorn.Server(config)) as base:
         yield Server(url=base, database_url=url, workflows=told, outbox=outbox, openapi=app.openapi())
 

@@ -1,5 +1,6 @@
 """Whatever is sent: a problem that says what is accepted, nothing created, nothing repeated, and the server goes on."""
 
+import gzip
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,6 +12,8 @@ from domain.statuses import Environment
 from tests.api.serving import Api, calling
 from tests.building import PHONE, a_phone
 
+# 50 MB, unpacked.
+BOMB = gzip.compress(bytes(50_000_000), 1)[:60_000]
 BODIES: dict[str, tuple[bytes, int, str]] = {
     "nothing": (b"", 422, "invalid-request"),
     "null": (b"null", 422, "invalid-request"),
@@ -23,7 +26,11 @@ BODIES: dict[str, tuple[bytes, int, str]] = {
     "a bare NUL": (b'{"to": "+44791112345\x006"}', 400, "malformed-body"),
     "deep lists": (b"[" * 60_000, 400, "malformed-body"),
     "deep objects": (b'{"to":' * 9_000 + b"1" + b"}" * 9_000, 400, "malformed-body"),
-    "lists as deep as can be read": (b"[" * 200 + b"]" * 200, 422, "invalid-request"),
+    "33 lists in each other": (b"[" * 33 + b"]" * 33, 400, "malformed-body"),
+    "33 objects and lists": (b'{"a":[' * 17 + b"1" + b"]}" * 17, 400, "malformed-body"),
+    "32 lists in each other": (b"[" * 32 + b"]" * 32, 422, "invalid-request"),
+    "many lists beside each other": (b"[" + b"[]," * 10_000 + b"[]]", 422, "invalid-request"),
+    "brackets in a text": (b'{"to": "' + b'[{\\"' * 100 + b'"}', 422, "invalid-number"),
     "a number a thousand digits long": (
         b'{"to": "+447911123456", "ttl_s": ' + b"9" * 5_000 + b"}",
         400,
@@ -153,8 +160,46 @@ async def test_the_first_of_two_fields_of_one_name_does_not_slip_through(api: Ap
 async def test_a_body_that_is_not_called_json_is_refused(api: Api, media_type: str) -> None:
     answer = await post(api, json.dumps({"to": a_phone()}), media_type=media_type)
 
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
     await assert_nothing_happened(api)
+
+
+async def test_a_body_that_is_called_nothing_is_refused(api: Api) -> None:
+    answer = await api.client.post("/v1/verifications", content=json.dumps({"to": a_phone()}))
+
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-media-type")
+    await assert_nothing_happened(api)
+
+
+@pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "APPLICATION/JSON", "application/x+json"])
+async def test_a_body_that_is_called_json_is_taken(api: Api, media_type: str) -> None:
+    answer = await post(api, json.dumps({"to": a_phone()}), media_type=media_type)
+
+    assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "zstd", "gzip, identity", "nothing"])
+@pytest.mark.parametrize("path", ["/v1/verifications", "/v1/verifications/unlock", "/receipts/alpha", "/v1/nothing"])
+async def test_a_compressed_body_is_refused_and_not_unpacked(api: Api, encoding: str, path: str) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    answer = await api.client.post(path, content=BOMB, headers=headers)
+
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported-encoding")
+
+
+async def test_a_body_that_says_it_is_not_compressed_is_taken(api: Api) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "identity"}
+    answer = await api.client.post("/v1/verifications", content=json.dumps({"to": a_phone()}), headers=headers)
+
+    assert answer.status_code == 201
+
+
+async def test_of_thousands_of_unknown_fields_the_first_few_are_told(api: Api) -> None:
+    answer = await post(api, json.dumps({f"f{each}": 1 for each in range(5_000)}))
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert len(answer.json()["errors"]) == 20
+    assert "5001 fields in all" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(
