@@ -27,6 +27,7 @@ FIELDS = frozenset(
         "status",
         "tries",
         "verification",
+        "why",
     }
 )
 # Where the machinery puts its own.

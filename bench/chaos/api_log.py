@@ -90,7 +90,7 @@ class ApiClient:
         self._in_turn = in_turn
         self._log = log
         self._turn = 0
-        # Shorter than the 5 s after which uvicorn closes an idle connection, so that none is used while it closes.
+        # Shorter than the 15 s after which the API closes an idle connection, so that none is used while it closes.
         limits = httpx2.Limits(max_connections=300, max_keepalive_connections=100, keepalive_expiry=2.0)
         self._clients = [
             httpx2.AsyncClient(base_url=url, trust_env=False, timeout=_PATIENCE_S, limits=limits) for url in urls
