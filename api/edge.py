@@ -11,7 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.problems import problem
-from domain.errors import BodyTooLargeError, DomainError, UnsupportedEncodingError
+from domain.errors import DomainError
+from domain.request_errors import BodyTooLargeError, UnsupportedEncodingError
 
 MAX_BODY_BYTES = 64 * 1024
 _ACCEPTED = f"A body may have {MAX_BODY_BYTES} bytes."

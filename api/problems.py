@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from api.headers import safe_headers
-from domain import errors
+from domain import errors, request_errors
 from domain.errors import DomainError
 
 MEDIA_TYPE = "application/problem+json"
@@ -24,10 +24,10 @@ _MOST_TOLD = 20
 _FIELD = re.compile(r"[A-Za-z_-]{1,40}")
 _log = structlog.get_logger()
 _BY_STATUS: dict[int, type[DomainError]] = {
-    400: errors.MalformedBodyError,
+    400: request_errors.MalformedBodyError,
     404: errors.NotFoundError,
-    405: errors.MethodNotAllowedError,
-    413: errors.BodyTooLargeError,
+    405: request_errors.MethodNotAllowedError,
+    413: request_errors.BodyTooLargeError,
 }
 _NAMED = {
     404: "Nothing is at this path; /openapi.json lists what there is.",
@@ -74,7 +74,7 @@ def install(app: FastAPI) -> None:
     async def not_valid(_: Request, error: RequestValidationError) -> JSONResponse:
         found = error.errors()
         if any(each["type"] == "json_invalid" for each in found):
-            return problem(errors.MalformedBodyError(_NAMED[400]))
+            return problem(request_errors.MalformedBodyError(_NAMED[400]))
         return problem(
             errors.InvalidRequestError(
                 _sentence(found), fields={"errors": [_told(each) for each in found[:_MOST_TOLD]]}

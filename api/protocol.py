@@ -17,9 +17,9 @@ from uvicorn.server import ServerState
 
 from api.headers import safe_headers
 from api.problems import problem
-from domain.errors import (
+from domain.errors import DomainError
+from domain.request_errors import (
     BadRequestError,
-    DomainError,
     HeadTooLargeError,
     RequestTimeoutError,
     TooManyConnectionsError,

@@ -1,21 +1,16 @@
 """Every refusal the product can give, each with a stable code, an HTTP status and a sentence that says what to do.
 
+What is wrong with a request before anybody has asked what it wants is in `domain/request_errors.py`.
+
 DomainError
-├── BadRequestError                400  bad-request
-├── MalformedBodyError             400  malformed-body
 ├── UnauthenticatedError           401  unauthenticated
 ├── SandboxOnlyError               403  sandbox-only
 ├── InsufficientScopeError         403  insufficient-scope
 ├── AccountSuspendedError          403  account-suspended
 ├── AccountClosedError             403  account-closed
 ├── NotFoundError                  404  not-found
-├── MethodNotAllowedError          405  method-not-allowed
-├── RequestTimeoutError            408  request-timeout
 ├── VerificationFinishedError      409  verification-finished
 ├── IdempotencyInFlightError       409  idempotency-in-flight
-├── BodyTooLargeError              413  body-too-large
-├── UnsupportedEncodingError       415  unsupported-encoding
-├── UnsupportedMediaTypeError      415  unsupported-media-type
 ├── InvalidRequestError            422  invalid-request
 ├── InvalidNumberError             422  invalid-number
 ├── UnknownCountryError            422  unknown-country
@@ -32,14 +27,12 @@ DomainError
 ├── CheckBudgetError               429  check-budget-exhausted
 ├── AccountSendLimitError          429  account-send-limit
 ├── RateLimitedError               429  rate-limited
-├── HeadTooLargeError              431  headers-too-large
 ├── InternalError                  500  internal-error
 ├── TemporalUnavailableError       503  temporal-unavailable
 ├── DatabaseUnavailableError       503  database-unavailable
 ├── LimitsUnavailableError         503  limits-unavailable
 ├── KeysUnavailableError           503  keys-unavailable
-├── SandboxUnavailableError        503  sandbox-unavailable
-└── TooManyConnectionsError        503  too-many-connections
+└── SandboxUnavailableError        503  sandbox-unavailable
 """
 
 import math
@@ -73,18 +66,6 @@ class DomainError(Exception):
         self.retry_after_s = None if retry_after_s is None else max(1, math.ceil(retry_after_s))
         self.fields: dict[str, FieldValue] = dict(fields or {})
         self.challenge: dict[str, str] = dict(challenge or {})
-
-
-class BadRequestError(DomainError):
-    """What came is not a request that HTTP allows."""
-
-    code, status, title = "bad-request", 400, "The request cannot be read"
-
-
-class MalformedBodyError(DomainError):
-    """The body is not JSON that can be read."""
-
-    code, status, title = "malformed-body", 400, "The body cannot be read"
 
 
 class UnauthenticatedError(DomainError):
@@ -123,18 +104,6 @@ class NotFoundError(DomainError):
     code, status, title = "not-found", 404, "Not found"
 
 
-class MethodNotAllowedError(DomainError):
-    """The path exists, the method does not."""
-
-    code, status, title = "method-not-allowed", 405, "Method not allowed"
-
-
-class RequestTimeoutError(DomainError):
-    """The request did not arrive whole in time."""
-
-    code, status, title = "request-timeout", 408, "The request took too long to arrive"
-
-
 class VerificationFinishedError(DomainError):
     """The verification has reached its end state."""
 
@@ -145,24 +114,6 @@ class IdempotencyInFlightError(DomainError):
     """The first request with this Idempotency-Key has not been answered yet."""
 
     code, status, title = "idempotency-in-flight", 409, "The first request with this key is still being answered"
-
-
-class BodyTooLargeError(DomainError):
-    """The body is over the limit."""
-
-    code, status, title = "body-too-large", 413, "The body is too large"
-
-
-class UnsupportedEncodingError(DomainError):
-    """The body is compressed."""
-
-    code, status, title = "unsupported-encoding", 415, "A compressed body is not taken"
-
-
-class UnsupportedMediaTypeError(DomainError):
-    """The body is not called JSON."""
-
-    code, status, title = "unsupported-media-type", 415, "A body must be JSON"
 
 
 class InvalidRequestError(DomainError):
@@ -261,12 +212,6 @@ class RateLimitedError(DomainError):
     code, status, title = "rate-limited", 429, "Too many requests"
 
 
-class HeadTooLargeError(DomainError):
-    """The request line and the headers are over the limit, or there are too many of them."""
-
-    code, status, title = "headers-too-large", 431, "The headers are too large"
-
-
 class InternalError(DomainError):
     """Something failed that should not have; the log has the rest."""
 
@@ -301,9 +246,3 @@ class SandboxUnavailableError(DomainError):
     """The sandbox carriers do not answer."""
 
     code, status, title = "sandbox-unavailable", 503, "The sandbox carriers are away"
-
-
-class TooManyConnectionsError(DomainError):
-    """The process has as many connections as it takes."""
-
-    code, status, title = "too-many-connections", 503, "Too many connections"

@@ -14,9 +14,13 @@ import psutil
 import pytest
 
 from cli.ports import free_port
+from store.engine import Database
+from store.migrate import migrate
 from tests.api.certificates import trusting_anyone, write
 from tests.api.wire import connect, get, post, tell
 from tests.architecture.code_rules import ROOT
+from tests.building import MASTER_KEY
+from tests.building import settings as settings_of
 
 COMMAND = [sys.executable, "-m", "api.serve"]
 PATIENCE_S = 60.0
@@ -24,7 +28,13 @@ PATIENCE_S = 60.0
 
 def environment(home: Path, **settings: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("COUNTERSIGN_")}
-    return {**clean, "COUNTERSIGN_HOME": str(home), "PYTHONPATH": str(ROOT), **settings}
+    return {
+        **clean,
+        "COUNTERSIGN_HOME": str(home),
+        "COUNTERSIGN_MASTER_KEY": MASTER_KEY,
+        "PYTHONPATH": str(ROOT),
+        **settings,
+    }
 
 
 def refusal(home: Path, **settings: str) -> str:
@@ -49,9 +59,17 @@ def process(home: Path, *, port: int, **settings: str) -> Iterator[subprocess.Po
             running.wait(timeout=PATIENCE_S)
 
 
-async def until_it_answers(url: str, *, is_secure: bool = False) -> None:
+async def prepared(home: Path) -> Path:
+    """Return a state directory with a database that is ready."""
+    database = Database(settings_of(home).database)
+    await migrate(database)
+    await database.close()
+    return home
+
+
+async def until_it_answers(running: subprocess.Popen[bytes], url: str, *, is_secure: bool = False) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and running.poll() is None:
         try:
             told = await tell(url, get("/livez", b"Connection: close"), tls=trusting_anyone() if is_secure else None)
         except OSError:
@@ -91,8 +109,8 @@ async def test_several_processes_serve_tls_on_one_socket_and_end_with_their_pare
         "COUNTERSIGN_API_PROCESSES": "2",
         "COUNTERSIGN_API_RATE": "0",
     }
-    with process(tmp_path, port=port, **settings) as running:
-        await until_it_answers(f"http://127.0.0.1:{port}", is_secure=True)
+    with process(await prepared(tmp_path), port=port, **settings) as running:
+        await until_it_answers(running, f"http://127.0.0.1:{port}", is_secure=True)
         children = psutil.Process(running.pid).children(recursive=True)
         running.terminate()
         running.wait(timeout=PATIENCE_S)
@@ -105,8 +123,8 @@ async def test_several_processes_serve_tls_on_one_socket_and_end_with_their_pare
 async def test_a_drain_finishes_what_is_under_way_and_closes_what_waits(tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    with process(tmp_path, port=port) as running:
-        await until_it_answers(url)
+    with process(await prepared(tmp_path), port=port) as running:
+        await until_it_answers(running, url)
         reader, writer = await connect(url)
         writer.write(get())
         await reader.readuntil(b"}")

@@ -1,21 +1,27 @@
-"""The tree of refusals printed at the top of `domain/errors.py` is the one below it."""
+"""The tree of refusals printed at the top of a file is the one below it."""
 
 import inspect
 import re
+from types import ModuleType
 
 import pytest
 
-from domain import errors
+from domain import errors, request_errors
 from domain.errors import DomainError, TooSoonError
 from domain.ids import attempt_id, new_id, parse, verification_id
 
 KINDS = DomainError.__subclasses__()
 
 
-def test_the_printed_tree_is_the_classes_in_their_order() -> None:
-    printed = re.findall(r"^[├└]── (\w+) +(\d{3})  ([a-z-]+)$", errors.__doc__ or "", re.MULTILINE)
+FILES = (errors, request_errors)
 
-    assert printed == [(kind.__name__, str(kind.status), kind.code) for kind in KINDS]
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_printed_tree_is_the_classes_in_their_order(file: ModuleType) -> None:
+    printed = re.findall(r"^[├└]── (\w+) +(\d{3})  ([a-z-]+)$", file.__doc__ or "", re.MULTILINE)
+
+    own = [kind for kind in KINDS if kind.__module__ == file.__name__]
+    assert printed == [(kind.__name__, str(kind.status), kind.code) for kind in own]
     assert sorted(printed, key=lambda each: each[1]) == printed
 
 
@@ -31,8 +37,13 @@ def test_every_kind_has_a_title_and_a_status_of_a_refusal() -> None:
     assert len({kind.title for kind in KINDS}) == len(KINDS)
 
 
-def test_every_class_of_the_file_is_in_the_tree() -> None:
-    defined = [each for _, each in inspect.getmembers(errors, inspect.isclass) if each.__module__ == errors.__name__]
+def test_every_class_of_the_files_is_in_a_tree() -> None:
+    defined = [
+        each
+        for file in FILES
+        for _, each in inspect.getmembers(file, inspect.isclass)
+        if each.__module__ == file.__name__
+    ]
 
     assert set(defined) == {DomainError, *KINDS}
 
