@@ -19,8 +19,8 @@ from store.migrate import migrate
 from tests.api.certificates import trusting_anyone, write
 from tests.api.wire import connect, get, post, tell
 from tests.architecture.code_rules import ROOT
-from tests.building import MASTER_KEY
 from tests.building import settings as settings_of
+from tests.keys import MASTER_KEY
 
 COMMAND = [sys.executable, "-m", "api.serve"]
 PATIENCE_S = 60.0
