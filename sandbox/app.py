@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from sandbox.database import Clock
 from sandbox.door import Door
+from sandbox.number_routes import NumberEndpoints
 from sandbox.postman import Postman
 from sandbox.refusals import RefusedError, answer_refused, refusal
 from sandbox.routes import Endpoints
@@ -75,11 +76,12 @@ def create_app(
         is_stopping: whether the server wants to stop; a carrier that hangs looks at it, and lets go.
         clock: Unix seconds.
     """
-    world = World(connection=connection, clock=clock)
+    world = World(connection=connection, carriers=settings.carriers, clock=clock)
     sandbox = Sandbox(world=world, settings=settings, clock=clock)
     endpoints = Endpoints(world=world, settings=settings, is_stopping=is_stopping)
+    numbers = NumberEndpoints(world=world, settings=settings)
     app = Starlette(
-        routes=[*endpoints.routes(), Route("/livez", sandbox.livez, methods=["GET"])],
+        routes=[*endpoints.routes(), *numbers.routes(), Route("/livez", sandbox.livez, methods=["GET"])],
         middleware=[Middleware(Door, secret=settings.secret)],
         exception_handlers={RefusedError: answer_refused},
         lifespan=sandbox.lifespan,

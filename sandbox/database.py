@@ -34,6 +34,10 @@ CREATE TABLE IF NOT EXISTS due_receipt (
 );
 CREATE INDEX IF NOT EXISTS due_receipt_due_at ON due_receipt (due_at);
 CREATE INDEX IF NOT EXISTS due_receipt_at ON due_receipt (at);
+CREATE TABLE IF NOT EXISTS inventory_order (
+    carrier TEXT NOT NULL, sender TEXT NOT NULL, reference TEXT NOT NULL, reserved_until REAL NOT NULL,
+    ordered_at REAL, released_at REAL, PRIMARY KEY (carrier, sender)
+);
 """
 
 
@@ -64,7 +68,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def forget(connection: sqlite3.Connection, *, now: float) -> None:
-    """Delete whatever is older than an hour, and the orders that have been carried out."""
+    """Delete whatever is older than an hour, and the orders that have been carried out; numbers taken stay taken."""
     before = (now - KEEP_S,)
     with transaction(connection):
         connection.execute("DELETE FROM message WHERE at <= ?", before)

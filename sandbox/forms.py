@@ -40,6 +40,14 @@ class NewBehaviour(BaseModel):
     to: E164 | None = None
 
 
+class NumberReference(BaseModel):
+    """Who wants a number: the product's own word for it, the same in every request about it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reference: Annotated[str, StringConstraints(pattern=r"^num_[0-9a-f]{32}$")]
+
+
 Form = TypeVar("Form", bound=BaseModel)
 
 

@@ -86,11 +86,15 @@ class Endpoints:
         return Response(status_code=204)
 
     def _carrier(self, request: Request) -> str:
-        carrier = str(request.path_params["carrier"])
-        if carrier not in self._settings.carriers:
-            known = ", ".join(self._settings.carriers)
-            raise RefusedError(f"No such carrier here; there are {known}.", status=404, code="unknown_carrier")
-        return carrier
+        return carrier_of(request, known=self._settings.carriers)
+
+
+def carrier_of(request: Request, *, known: tuple[str, ...]) -> str:
+    """Return the carrier that a path names, or refuse one that is not here."""
+    carrier = str(request.path_params["carrier"])
+    if carrier not in known:
+        raise RefusedError(f"No such carrier here; there are {', '.join(known)}.", status=404, code="unknown_carrier")
+    return carrier
 
 
 def _after(query: QueryParams) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sandbox.behaviours import EFFECTS, Effect
 from sandbox.database import Clock, forget, transaction
 from sandbox.forms import NewMessage
+from sandbox.inventory import Inventory
 from sandbox.outbox import Outbox
 from sandbox.receipts import ReceiptQueue
 from sandbox.switchboard import Switchboard
@@ -20,14 +21,15 @@ class Outcome:
 
 
 class World:
-    """The handsets, the carriers' orders and the receipts on their way, in one file."""
+    """The handsets, the carriers' orders, the receipts on their way and the numbers on offer, in one file."""
 
-    def __init__(self, *, connection: sqlite3.Connection, clock: Clock) -> None:
+    def __init__(self, *, connection: sqlite3.Connection, carriers: tuple[str, ...], clock: Clock) -> None:
         self._connection = connection
         self._clock = clock
         self.outbox = Outbox(connection=connection, clock=clock)
         self.switchboard = Switchboard(connection=connection, clock=clock)
         self.receipts = ReceiptQueue(connection=connection, clock=clock)
+        self.inventory = Inventory(connection=connection, carriers=carriers, clock=clock)
 
     def hand_over(self, message: NewMessage, *, carrier: str) -> Outcome:
         """Do what the carrier's order says. All is on record when this returns, and nothing when it raises."""
