@@ -13,7 +13,7 @@ from activities.audit_keeping import AuditKeeping
 from domain.errors import TemporalUnavailableError
 from domain.messages import StartVerification, UpkeepReport
 from domain.statuses import VerificationStatus
-from store import budgets, idempotency
+from store import budgets, idempotency, key_sightings
 from store.engine import Database
 from store.plans import announced
 from store.reading_events import forget_old_events
@@ -22,6 +22,7 @@ from store.verifications import conclude, due_verifications
 
 _HOUR_S = 3600
 _BUDGET_HOURS_KEPT = 48
+_SIGHTING_HOURS_KEPT = 1
 
 
 class Starter(Protocol):
@@ -80,7 +81,8 @@ class UpkeepActivities:
             hour = int(time.time()) // _HOUR_S
             old_budgets = await budgets.forget_before(connection, hour - _BUDGET_HOURS_KEPT)
             old_requests = await idempotency.forget_old(connection)
-            return old_budgets + old_requests + await forget_old_events(connection)
+            old_sightings = await key_sightings.forget_before(connection, hour - _SIGHTING_HOURS_KEPT)
+            return old_budgets + old_requests + old_sightings + await forget_old_events(connection)
 
 
 def _start_of(forgotten: ForgottenAttempt) -> StartVerification:

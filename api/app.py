@@ -15,7 +15,7 @@ from api.codec import UiMayAsk
 from api.edge import BodyLimit
 from api.headers import SafeHeaders
 from api.parts import Parts
-from api.v1 import accounts, audit, reference, sandbox, verifications
+from api.v1 import accounts, audit, keys, me, reference, sandbox, verifications
 
 VERSION = "0.1.0"
 _ABOUT = "Verify that a person holds a phone number: start a verification, check the code the person typed."
@@ -31,7 +31,7 @@ def create_app(open_parts: OpenParts, *, temporal_ui_origin: str | None = None) 
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_parts() as parts:
+        async with open_parts() as parts, parts.watch.running(), parts.sightings.running():
             app.state.parts = parts
             yield
 
@@ -46,7 +46,7 @@ def create_app(open_parts: OpenParts, *, temporal_ui_origin: str | None = None) 
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for each in (verifications, sandbox, accounts, audit, reference, codec, receipts, health):
+    for each in (verifications, sandbox, accounts, keys, me, audit, reference, codec, receipts, health):
         app.include_router(each.router)
     app.include_router(pages.router)
     ensure_guarded(app, gate=who_calls)

@@ -52,6 +52,16 @@ OPERATIONS: Mapping[str, Access] = {
     # Payloads of workflows are of every account, so one's own admin is not enough.
     "decode_payloads": _for(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS),
     "encode_payloads": _for(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS),
+    "read_caller": KNOWN,
+    # Keys. To look is not sensitive; to make, change or end one is, and a key can give out only what it has itself.
+    "list_keys": _for(Scope.KEYS, roles=RUNNERS | GUARDIANS),
+    "create_key": _for(Scope.KEYS, roles=RUNNERS, sensitive=True),
+    "change_key": _for(Scope.KEYS, roles=RUNNERS, sensitive=True),
+    "rotate_key": _for(Scope.KEYS, roles=RUNNERS, sensitive=True),
+    "revoke_key": _for(Scope.KEYS, roles=RUNNERS | GUARDIANS, sensitive=True),
+    # Whoever finds a key may have it ended; it is no secret what one looks like.
+    "report_leaked_key": PUBLIC,
+    "read_key_pattern": PUBLIC,
     # What holds for everyone.
     "list_countries": KNOWN,
     "list_limits": KNOWN,

@@ -1,12 +1,12 @@
 """Who is calling, and whether they may: a bearer key in the Authorization header, and nowhere else."""
 
-from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from api.addresses import address_of_request
 from api.authorisation import OPERATIONS
 from api.parts import Parts
 from api.sensitive import ensure_sensitive_allowed
@@ -37,8 +37,12 @@ async def who_calls(
     if credentials is None:
         raise UnauthenticatedError("Send an API key: Authorization: Bearer cs_test_…")
     operation: str = request.scope["route"].name
-    caller = await parts.callers.who_calls(credentials.credentials)
-    caller = replace(caller, address=None if request.client is None else request.client.host)
+    address = address_of_request(request, proxies=parts.proxies)
+    try:
+        caller = await parts.callers.who_calls(credentials.credentials, address=address)
+    except UnauthenticatedError:
+        await parts.rates.count_failure(None if address is None else str(address))
+        raise
     await parts.rates.admit(caller, is_reading=request.method == "GET")
     access = OPERATIONS[operation]
     ensure_allowed(caller, access)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.parts import Parts
 from api.rates import RequestRates
+from rules.addresses import proxies_of
 from rules.protection.published import published_limits
 from runtime.key_settings import key_encryption
 from runtime.logs import configure_logs
@@ -23,6 +24,7 @@ from runtime.setup import (
 from runtime.temporal import connect, payload_cipher
 from security.audit_signing import AuditSigner
 from security.keyring import KeyRing
+from services.access_watch import AccessWatch
 from services.accounts import Accounts
 from services.api_keys import ApiKeys
 from services.audit import Audit
@@ -30,12 +32,14 @@ from services.callers import Callers
 from services.checks import Checks
 from services.idempotency import Idempotency
 from services.keys import DATABASE_PATIENCE_S, open_keys
+from services.leaked_keys import LeakedKeys
 from services.payload_decoding import PayloadDecoding
 from services.presenting import Presenter
 from services.reading import Reading
 from services.receipts import Receipts
 from services.sandbox import Sandbox
 from services.sends import Sends
+from services.sightings import Sightings
 from services.verifications import Verifications
 from services.workflow_gateway import VerificationWorkflows, WorkflowGateway
 from services.wrong_checks import WrongCheckBudget
@@ -68,19 +72,28 @@ def parts_of(
 ) -> Parts:
     """Return the use cases, wired."""
     limits, numbers = settings.check_limits, number_sealer(keys)
+    watch, sightings = AccessWatch(database), Sightings(database=database, keys=keys)
     presenter = Presenter(numbers)
     reading = Reading(database=database, presenter=presenter)
-    rates = RequestRates(default_per_s=settings.api_rate, redis_url=settings.redis_url)
+    rates = RequestRates(
+        default_per_s=settings.api_rate,
+        failures_per_min=settings.failed_authentications_per_min,
+        redis_url=settings.redis_url,
+    )
     budget = WrongCheckBudget(
         database,
         per_account=settings.wrong_checks_per_hour,
         per_instance=settings.wrong_checks_per_hour_instance,
     )
     return Parts(
-        callers=Callers(database=database, keys=keys),
-        accounts=Accounts(database=database),
+        callers=Callers(database=database, keys=keys, watch=watch, sightings=sightings),
+        watch=watch,
+        sightings=sightings,
+        proxies=proxies_of(settings.trusted_proxies),
+        accounts=Accounts(database=database, changed=watch.moved),
         audit=Audit(database=database, signer=AuditSigner(keys.audit_seed)),
-        api_keys=ApiKeys(database=database, keys=keys),
+        api_keys=ApiKeys(database=database, keys=keys, changed=watch.moved),
+        leaked_keys=LeakedKeys(database=database, keys=keys, changed=watch.moved),
         verifications=Verifications(
             database=database,
             sends=Sends(keys=keys, numbers=numbers, catalog=catalog(settings), limits=limits),

@@ -1,19 +1,23 @@
 """What the HTTP edge is given to work with: the use cases, and what says whether the instance is ready."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from api.rates import RequestRates
+from rules.addresses import Network
+from services.access_watch import AccessWatch
 from services.accounts import Accounts
 from services.api_keys import ApiKeys
 from services.audit import Audit
 from services.callers import Callers
 from services.checks import Checks
+from services.leaked_keys import LeakedKeys
 from services.payload_decoding import PayloadDecoding
 from services.reading import Reading
 from services.receipts import Receipts
 from services.sandbox import Sandbox
+from services.sightings import Sightings
 from services.verifications import Verifications
 
 
@@ -25,9 +29,13 @@ class Parts:
     """
 
     callers: Callers
+    watch: AccessWatch
+    sightings: Sightings
+    proxies: Sequence[Network]
     accounts: Accounts
     api_keys: ApiKeys
     audit: Audit
+    leaked_keys: LeakedKeys
     verifications: Verifications
     checks: Checks
     reading: Reading

@@ -6,14 +6,15 @@ Security and money limits are not here: they are in SQL.
 
 import time
 
-from limits import RateLimitItemPerSecond
+from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 from limits.errors import StorageError
 
-from domain.errors import LimitsUnavailableError, RateLimitedError
+from domain.errors import AuthenticationThrottledError, LimitsUnavailableError, RateLimitedError
 from domain.facts import Caller
 
+_LEAK_REPORTS_PER_MINUTE = RateLimitItemPerMinute(20)
 # Twenty in any two seconds: ten a second for long, and twenty at once after a pause.
 _BURST_S = 2
 
@@ -21,7 +22,7 @@ _BURST_S = 2
 class RequestRates:
     """Lets requests through, or says when the next one may come."""
 
-    def __init__(self, *, default_per_s: int, redis_url: str | None = None) -> None:
+    def __init__(self, *, default_per_s: int, failures_per_min: int, redis_url: str | None = None) -> None:
         storage: Storage = (
             MemoryStorage()
             if redis_url is None
@@ -29,6 +30,7 @@ class RequestRates:
         )
         self._limiter = MovingWindowRateLimiter(storage)
         self._default_per_s = default_per_s
+        self._failures = RateLimitItemPerMinute(failures_per_min) if failures_per_min else None
 
     @property
     def default_per_s(self) -> int:
@@ -52,6 +54,44 @@ class RequestRates:
         except StorageError as error:
             if not is_reading:
                 raise LimitsUnavailableError("Requests cannot be counted now; try again.", retry_after_s=2) from error
+
+    async def count_failure(self, address: str | None) -> None:
+        """Count a credential that was not one of ours against the address that it came from.
+
+        A right credential from the same address is let through all the same: nobody can guess 190 bits, and a wrong one
+        must not be able to shut out its neighbours behind one address.
+
+        Raises:
+            AuthenticationThrottledError: it is one too many, and the caller is not told that it was wrong.
+
+        """
+        if self._failures is None:
+            return
+        until_s = await self._wait_s(self._failures, "failed", address or "unknown")
+        if until_s is not None:
+            raise AuthenticationThrottledError(
+                "Too many credentials from this address are not known here; wait.", retry_after_s=until_s
+            )
+
+    async def admit_leak_report(self, address: str | None) -> None:
+        """Count a report of a leaked key, which anybody may send.
+
+        Raises:
+            RateLimitedError: it is one too many of this address.
+
+        """
+        until_s = await self._wait_s(_LEAK_REPORTS_PER_MINUTE, "leak-report", address or "unknown")
+        if until_s is not None:
+            raise RateLimitedError("Too many reports from this address; wait.", retry_after_s=until_s)
+
+    async def _wait_s(self, item: RateLimitItem, *of: str) -> float | None:
+        """Count one, and return None; or how long to wait, where it is one too many. What cannot be counted passes."""
+        try:
+            if await self._limiter.hit(item, *of):
+                return None
+            return (await self._limiter.get_window_stats(item, *of)).reset_time - time.time()
+        except StorageError:
+            return None
 
     async def _count(self, of: str, per_s: int, *, whose: str) -> None:
         item = RateLimitItemPerSecond(per_s * _BURST_S, _BURST_S)

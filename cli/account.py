@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.opening import opened
+from cli.opening import ACTOR, opened
 from domain.accounts import AccountFacts
 from domain.ids import account_id
 from domain.statuses import AccountStatus
@@ -69,7 +69,7 @@ def close(
 
 async def _create(new: NewAccount) -> AccountFacts:
     async with opened() as instance:
-        return await Accounts(database=instance.database).create(new)
+        return await Accounts(database=instance.database).create(new, actor=ACTOR)
 
 
 async def _list() -> tuple[AccountFacts, ...]:
@@ -80,7 +80,7 @@ async def _list() -> tuple[AccountFacts, ...]:
 async def _set_status(text: str, status: AccountStatus, *, reason: str | None) -> AccountFacts:
     async with opened() as instance:
         accounts = Accounts(database=instance.database)
-        return await accounts.set_status((await accounts.find(text)).id, status, reason=reason)
+        return await accounts.set_status((await accounts.find(text)).id, status, reason=reason, actor=ACTOR)
 
 
 def _line(facts: AccountFacts) -> str:

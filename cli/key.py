@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.opening import opened
+from cli.opening import ACTOR, opened
 from domain.access import EVERY_SCOPE, USUAL_SCOPES, Scope
 from domain.accounts import ApiKeyFacts
 from domain.statuses import Environment
@@ -26,6 +26,10 @@ def create(
         list[Scope] | None, typer.Option(help="May be repeated. Left out: everything but admin and accounts.")
     ] = None,
     all_scopes: Annotated[bool, typer.Option("--all-scopes", help="Every scope there is.")] = False,  # noqa: FBT002 - an option of a command
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="An address or network it may be used from; may be repeated. Left out: any."),
+    ] = None,
     days: Annotated[int, typer.Option(min=0, help="Until the key ends by itself; 0 is never.")] = DEFAULT_DAYS,
 ) -> None:
     """Make a key and print it, this once."""
@@ -33,6 +37,7 @@ def create(
         environment=environment,
         name=name,
         scopes=EVERY_SCOPE if all_scopes else frozenset(scope or USUAL_SCOPES),
+        allowlist=tuple(allow or ()),
         days=days or None,
     )
     print(asyncio.run(_create(account, request)))
@@ -58,7 +63,7 @@ def revoke(
 async def _create(account: str, request: KeyRequest) -> str:
     async with opened() as instance:
         found = await Accounts(database=instance.database).find(account)
-        return (await ApiKeys(database=instance.database, keys=instance.keys).make(found.id, request)).text
+        return (await ApiKeys(database=instance.database, keys=instance.keys).make(found.id, request, actor=ACTOR)).text
 
 
 async def _list(account: str, environment: Environment) -> list[ApiKeyFacts]:
@@ -72,7 +77,7 @@ async def _revoke(account: str, environment: Environment, key_id: str) -> ApiKey
     async with opened() as instance:
         found = await Accounts(database=instance.database).find(account)
         api_keys = ApiKeys(database=instance.database, keys=instance.keys)
-        return await api_keys.revoke(key_id, account_id=found.id, environment=environment)
+        return await api_keys.revoke(key_id, account_id=found.id, environment=environment, actor=ACTOR)
 
 
 def _line(facts: ApiKeyFacts) -> str:

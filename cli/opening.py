@@ -10,6 +10,9 @@ from security.keyring import KeyRing
 from services.keys import open_keys
 from store.engine import Database
 
+# Who the audit trail says it was: whoever may run commands on the machine.
+ACTOR = "operator:cli"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:

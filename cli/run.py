@@ -28,7 +28,7 @@ from runtime.settings import Settings, told
 from runtime.setup import pool_book
 from runtime.temporal import connect, ensure_search_attributes
 from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
-from services.api_keys import ApiKeys
+from services.installation_keys import InstallationKeys
 from services.keys import has_nothing_to_open, open_keys
 from services.pools import Pools
 from store.engine import Database
@@ -156,7 +156,7 @@ async def _prepare_database(launch: Launch) -> str:
         may_make = await has_nothing_to_open(database)
         keys = await open_keys(database, key_encryption(launch.settings, may_make=may_make))
         await Pools(database=database).load(pool_book(), environment=Environment.SANDBOX)
-        api_keys = ApiKeys(database=database, keys=keys)
+        api_keys = InstallationKeys(database=database, keys=keys)
         file = launch.home / "demo.key"
         known = file.read_text(encoding="ascii", errors="replace").strip() if file.exists() else None
         key = await api_keys.demo_key(account=_ACCOUNT, key=known, requests_per_s=launch.own.demo_api_rate)

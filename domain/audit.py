@@ -38,6 +38,7 @@ ACTIONS: Mapping[str, str] = {
     "checks.budget_reached": "An account, or the instance, used up its wrong checks of the hour.",
     "codec.decoded": "Payloads of a workflow were decoded for a person.",
     "configuration.loaded": "A process started with settings or files that differ from the last ones.",
+    "key.changed": "An API key's name or allowlist was changed.",
     "key.created": "An API key was made.",
     "key.first_used": "An API key was used for the first time.",
     "key.leak_reported": "An API key was reported as leaked, and revoked.",

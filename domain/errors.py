@@ -6,12 +6,14 @@ DomainError
 ├── UnauthenticatedError           401  unauthenticated
 ├── SandboxOnlyError               403  sandbox-only
 ├── InsufficientScopeError         403  insufficient-scope
+├── AddressNotAllowedError         403  address-not-allowed
 ├── AccountSuspendedError          403  account-suspended
 ├── AccountClosedError             403  account-closed
 ├── NotFoundError                  404  not-found
 ├── VerificationFinishedError      409  verification-finished
 ├── IdempotencyInFlightError       409  idempotency-in-flight
 ├── InvalidRequestError            422  invalid-request
+├── AllowlistLocksOutError         422  allowlist-locks-out
 ├── InvalidNumberError             422  invalid-number
 ├── UnknownCountryError            422  unknown-country
 ├── NumberTypeError                422  number-type-not-allowed
@@ -27,6 +29,7 @@ DomainError
 ├── CheckBudgetError               429  check-budget-exhausted
 ├── AccountSendLimitError          429  account-send-limit
 ├── RateLimitedError               429  rate-limited
+├── AuthenticationThrottledError   429  authentication-throttled
 ├── InternalError                  500  internal-error
 ├── TemporalUnavailableError       503  temporal-unavailable
 ├── DatabaseUnavailableError       503  database-unavailable
@@ -86,6 +89,12 @@ class InsufficientScopeError(DomainError):
     code, status, title = "insufficient-scope", 403, "The key may not do this"
 
 
+class AddressNotAllowedError(DomainError):
+    """The key is good, and may not be used from where the request came from."""
+
+    code, status, title = "address-not-allowed", 403, "The key may not be used from this address"
+
+
 class AccountSuspendedError(DomainError):
     """The account may send nothing for now; codes already sent can be checked."""
 
@@ -120,6 +129,12 @@ class InvalidRequestError(DomainError):
     """A field is missing, unknown or not of the accepted form."""
 
     code, status, title = "invalid-request", 422, "The request is not valid"
+
+
+class AllowlistLocksOutError(DomainError):
+    """With this allowlist the caller could not call again from where it is."""
+
+    code, status, title = "allowlist-locks-out", 422, "The allowlist would lock you out"
 
 
 class InvalidNumberError(DomainError):
@@ -210,6 +225,12 @@ class RateLimitedError(DomainError):
     """The key, or its account, has made too many requests."""
 
     code, status, title = "rate-limited", 429, "Too many requests"
+
+
+class AuthenticationThrottledError(DomainError):
+    """Too many requests from this address came with a credential that is not one of ours."""
+
+    code, status, title = "authentication-throttled", 429, "Too many wrong credentials from this address"
 
 
 class InternalError(DomainError):

@@ -1,6 +1,6 @@
 """Whether a caller may do an operation: pure, over the facts of the caller and the table's word on the operation."""
 
-from domain.access import Access, Scope
+from domain.access import USUAL_SCOPES, Access, Scope
 from domain.errors import InsufficientScopeError
 from domain.facts import Caller
 
@@ -18,6 +18,23 @@ def ensure_allowed(caller: Caller, access: Access) -> None:
     if caller.role is None and (not access.scopes or access.scopes & caller.scopes):
         return
     raise insufficient_scope(access.scopes)
+
+
+def ensure_may_give(caller: Caller, scopes: frozenset[Scope]) -> None:
+    """Let a caller give out scopes that it has itself; a person who may make keys may give all that a key can have.
+
+    Raises:
+        InsufficientScopeError: it does not have one of them.
+
+    """
+    given = USUAL_SCOPES | {Scope.ADMIN} if caller.role is not None else caller.scopes
+    if missing := scopes - given:
+        named = sorted(scope.value for scope in missing)
+        raise InsufficientScopeError(
+            f"A key can give out only what it has itself, and this one does not have {', '.join(named)}.",
+            fields={"scopes": named},
+            challenge={"error": "insufficient_scope", "scope": " ".join(named)},
+        )
 
 
 def insufficient_scope(scopes: frozenset[Scope]) -> InsufficientScopeError:

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from domain.challenge import DEFAULT_CODE_LENGTH
+from rules.addresses import NetworkError, proxies_of
 from rules.protection.checks import (
     FAILURES_CAP,
     WRONG_CHECKS_PER_HOUR_ACCOUNT,
@@ -52,6 +53,8 @@ class Settings(TemporalSettings):
     api_rate: int = Field(default=10, ge=0)
     api_processes: int = Field(default=1, ge=1, le=64)
     redis_url: str | None = None
+    trusted_proxies: str = ""
+    failed_authentications_per_min: int = Field(default=5, ge=0)
     failures_in_a_row: int = FAILURES_CAP
     wrong_checks_per_hour: int = Field(default=WRONG_CHECKS_PER_HOUR_ACCOUNT, ge=1)
     wrong_checks_per_hour_instance: int = Field(default=WRONG_CHECKS_PER_HOUR_INSTANCE, ge=1)
@@ -82,6 +85,10 @@ class Settings(TemporalSettings):
                 "COUNTERSIGN_API_PROCESSES is over 1 but request rates are counted in each process's memory: set "
                 "COUNTERSIGN_REDIS_URL so that they share one count, or COUNTERSIGN_API_RATE=0 to have no request rate"
             )
+        try:
+            proxies_of(self.trusted_proxies)
+        except NetworkError as error:
+            raise ValueError(f"COUNTERSIGN_TRUSTED_PROXIES: {error}") from None
         return self
 
     @property

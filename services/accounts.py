@@ -1,15 +1,18 @@
 """Accounts: made, listed, and changed by whom the instance belongs to; read by themselves."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounts import AccountChanges, AccountFacts
+from domain.audit import AuditEntry, JsonScalar
 from domain.errors import AccountClosedError, InvalidRequestError, NotFoundError
 from domain.facts import Caller
+from domain.ids import account_id as public_id
 from domain.ids import new_id, parse
-from domain.statuses import AccountStatus
+from domain.statuses import MAY_SEND, AccountStatus
 from store import access_version
 from store.accounts import (
     accounts_named,
@@ -18,6 +21,7 @@ from store.accounts import (
     list_accounts,
     read_account,
 )
+from store.audit import record
 from store.engine import Database
 
 MAX_PAGE, DEFAULT_PAGE = 100, 20
@@ -42,15 +46,19 @@ class AccountPage:
 
 
 class Accounts:
-    """Makes, shows and changes accounts. What changes one takes effect within a second on every process."""
+    """Makes, shows and changes accounts. What changes one takes effect within a second on every process.
 
-    def __init__(self, *, database: Database) -> None:
+    `changed` is called after each change, so that here it does at once; `actor` is who the trail says it was.
+    """
+
+    def __init__(self, *, database: Database, changed: Callable[[], None] = lambda: None) -> None:
         self._database = database
+        self._changed = changed
 
-    async def create(self, new: NewAccount) -> AccountFacts:
+    async def create(self, new: NewAccount, *, actor: str) -> AccountFacts:
         """Make an account, which is active and has no keys."""
         async with self._database.transaction() as connection:
-            return await insert_account(
+            made = await insert_account(
                 connection,
                 new_id(),
                 name=new.name,
@@ -58,6 +66,9 @@ class Accounts:
                 requests_per_s=new.requests_per_s,
                 sends_per_day=new.sends_per_day,
             )
+            limits = {"requests_per_s": new.requests_per_s, "sends_per_day": new.sends_per_day}
+            await record(connection, _entry("account.created", made, actor, {"plan": new.plan, **limits}))
+        return made
 
     async def read(self, caller: Caller, account_id: UUID) -> AccountFacts:
         """Return an account: the caller's own, or any where the caller administers them.
@@ -83,7 +94,7 @@ class Accounts:
             found = await list_accounts(connection, limit=limit + 1, before=cursor)
         return AccountPage(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
 
-    async def change(self, account_id: UUID, changes: AccountChanges) -> AccountFacts:
+    async def change(self, account_id: UUID, changes: AccountChanges, *, actor: str) -> AccountFacts:
         """Change an account.
 
         Raises:
@@ -92,14 +103,18 @@ class Accounts:
 
         """
         async with self._database.transaction() as connection:
-            changed = await change_account(connection, account_id, changes)
-            if changed is None:
+            after = await change_account(connection, account_id, changes)
+            if after is None:
                 await _existing(connection, account_id)
                 raise AccountClosedError("The account is closed, and stays so; make a new one.")
             await access_version.bump(connection)
-        return changed
+            await record(connection, _entry(_action(changes), after, actor, _told(changes)))
+        self._changed()
+        return after
 
-    async def set_status(self, account_id: UUID, status: AccountStatus, *, reason: str | None) -> AccountFacts:
+    async def set_status(
+        self, account_id: UUID, status: AccountStatus, *, reason: str | None, actor: str
+    ) -> AccountFacts:
         """Change how an account stands, for a reason that it is told.
 
         Raises:
@@ -107,7 +122,7 @@ class Accounts:
             AccountClosedError: it is closed, which is for good.
 
         """
-        return await self.change(account_id, AccountChanges(status=status, status_reason=reason))
+        return await self.change(account_id, AccountChanges(status=status, status_reason=reason), actor=actor)
 
     async def find(self, text: str) -> AccountFacts:
         """Return the account that a person means, by its public id or by a name that only one has.
@@ -127,6 +142,29 @@ class Accounts:
         if not found:
             raise _not_found()
         return found[0]
+
+
+def _action(changes: AccountChanges) -> str:
+    if "status" not in changes:
+        return "account.changed"
+    return "account.reinstated" if changes["status"] in MAY_SEND else "account.suspended"
+
+
+def _told(changes: AccountChanges) -> dict[str, JsonScalar]:
+    """Return what the trail says of a change: not a name or a reason, which are free words and may name a person."""
+    free = {"name": "name_changed", "status_reason": "reason_changed"}
+    return {free.get(field, field): True if field in free else value for field, value in changes.items()}  # type: ignore[misc]
+
+
+def _entry(action: str, facts: AccountFacts, actor: str, details: Mapping[str, JsonScalar]) -> AuditEntry:
+    return AuditEntry(
+        account_id=facts.id,
+        environment=None,
+        actor=actor,
+        action=action,
+        subject=public_id(facts.id),
+        details=details,
+    )
 
 
 async def _existing(connection: AsyncConnection, account_id: UUID) -> AccountFacts:

@@ -1,24 +1,30 @@
-"""API keys of accounts: made and shown once, listed, ended."""
+"""API keys of accounts: made and shown once, listed, changed, rotated, ended."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.access import EVERY_SCOPE, USUAL_SCOPES, Scope
+from domain.access import USUAL_SCOPES, Scope, scopes_as_text
 from domain.accounts import ApiKeyFacts
-from domain.errors import NotFoundError
-from domain.ids import new_id
+from domain.audit import AuditEntry, JsonScalar
+from domain.errors import AllowlistLocksOutError, InvalidRequestError, NotFoundError
+from domain.facts import Caller
 from domain.statuses import Environment
-from security.api_keys import digest_of, is_same, key_id_of, make_key
+from rules.access import ensure_may_give
+from rules.addresses import NetworkError, address_of, is_inside, networks_of
+from security.api_keys import make_key
 from security.keyring import KeyRing
 from store import access_version
-from store.accounts import find_account, insert_account
-from store.api_keys import NewApiKey, find_key, insert_key, keys_of, revoke_key, set_request_rate
+from store.api_keys import NewApiKey, change_key, end_key, insert_key, keys_of, live_key_of, revoke_key
+from store.audit import record
 from store.engine import Database
 
 DAY_S = 86_400
 DEFAULT_DAYS, MAX_DAYS = 365, 730
+DEFAULT_OVERLAP_S, MAX_OVERLAP_S = DAY_S, 7 * DAY_S
+MAX_NETWORKS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,23 +48,117 @@ class MadeKey:
 
 
 class ApiKeys:
-    """Makes and ends keys. What is changed takes effect within a second on every process."""
+    """Makes, changes and ends keys. What is changed takes effect within a second on every process.
 
-    def __init__(self, *, database: Database, keys: KeyRing) -> None:
+    `changed` is called after each change, so that here it does at once; `actor` is who the trail says it was.
+    """
+
+    def __init__(self, *, database: Database, keys: KeyRing, changed: Callable[[], None] = lambda: None) -> None:
         self._database = database
         self._keys = keys
+        self._changed = changed
 
-    async def make(self, account_id: UUID, request: KeyRequest) -> MadeKey:
-        """Make a key of an account that exists."""
+    async def make(self, account_id: UUID, request: KeyRequest, *, actor: str) -> MadeKey:
+        """Make a key of an account that exists.
+
+        Raises:
+            InvalidRequestError: the allowlist is not one.
+
+        """
+        _ensure_networks(request.allowlist)
         async with self._database.transaction() as connection:
-            return await self._insert(connection, account_id, request)
+            made = await self._insert(connection, account_id, request)
+            await access_version.bump(connection)
+            await record(connection, key_entry("key.created", made.facts, actor, _told(made.facts)))
+        return made
+
+    async def make_for(self, caller: Caller, request: KeyRequest) -> MadeKey:
+        """Make another key of the caller's account and environment.
+
+        Raises:
+            InsufficientScopeError: the caller does not itself have what the key is to have.
+            InvalidRequestError: the allowlist is not one.
+
+        """
+        ensure_may_give(caller, request.scopes)
+        return await self.make(caller.account_id, request, actor=caller.actor)
 
     async def list(self, *, account_id: UUID, environment: Environment) -> list[ApiKeyFacts]:
         """Return an account's keys in one environment, newest first, the ended ones too."""
         async with self._database.reading() as connection:
             return await keys_of(connection, account_id=account_id, environment=environment)
 
-    async def revoke(self, key_id: str, *, account_id: UUID, environment: Environment) -> ApiKeyFacts:
+    async def change(
+        self,
+        caller: Caller,
+        key_id: str,
+        *,
+        name: str | None = None,
+        allowlist: tuple[str, ...] | None = None,
+        may_lock_out: bool = False,
+    ) -> ApiKeyFacts:
+        """Change a live key's name or allowlist; None leaves it, and an empty allowlist lets every address in.
+
+        Raises:
+            NotFoundError: the account has no live key with this id in this environment.
+            InvalidRequestError: the allowlist is not one.
+            AllowlistLocksOutError: the key is the caller's own, and could not be used from here any more.
+
+        """
+        if allowlist is not None:
+            _ensure_networks(allowlist)
+            if key_id == caller.key_id and not may_lock_out:
+                _ensure_not_locked_out(caller, allowlist)
+        async with self._database.transaction() as connection:
+            after = await change_key(
+                connection,
+                key_id,
+                account_id=caller.account_id,
+                environment=caller.environment,
+                name=name,
+                allowlist=allowlist,
+            )
+            if after is None:
+                raise _not_found()
+            await access_version.bump(connection)
+            await record(connection, key_entry("key.changed", after, caller.actor, _told(after)))
+        self._changed()
+        return after
+
+    async def rotate(self, caller: Caller, key_id: str, *, overlap_s: int) -> MadeKey:
+        """Make a key that can do what a live one can, and let that one end after the overlap, or before as it was to.
+
+        Raises:
+            NotFoundError: the account has no live key with this id in this environment.
+            InsufficientScopeError: the caller does not itself have what that key has.
+
+        """
+        account_id, environment = caller.account_id, caller.environment
+        async with self._database.transaction() as connection:
+            old = await live_key_of(connection, key_id, account_id=account_id, environment=environment)
+            if old is None:
+                raise _not_found()
+            ensure_may_give(caller, old.scopes)
+            request = KeyRequest(
+                environment=old.environment,
+                name=old.name,
+                scopes=old.scopes,
+                allowlist=old.allowlist,
+                requests_per_s=old.requests_per_s,
+            )
+            ending = await end_key(
+                connection, key_id, account_id=account_id, environment=environment, within_s=overlap_s
+            )
+            if ending is None:
+                raise _not_found()
+            made = await self._insert(connection, account_id, request)
+            await access_version.bump(connection)
+            told: dict[str, JsonScalar] = {"successor": made.facts.key_id, "overlap_s": overlap_s}
+            await record(connection, key_entry("key.rotated", old, caller.actor, told))
+        self._changed()
+        return made
+
+    async def revoke(self, key_id: str, *, account_id: UUID, environment: Environment, actor: str) -> ApiKeyFacts:
         """End a key now.
 
         Raises:
@@ -68,40 +168,11 @@ class ApiKeys:
         async with self._database.transaction() as connection:
             ended = await revoke_key(connection, key_id, account_id=account_id, environment=environment)
             if ended is None:
-                raise NotFoundError("This account has no live key with this id in this environment.")
+                raise _not_found()
             await access_version.bump(connection)
+            await record(connection, key_entry("key.revoked", ended, actor, {}))
+        self._changed()
         return ended
-
-    async def demo_key(self, *, account: str, key: str | None, requests_per_s: int) -> str:
-        """Return a working sandbox key of a named account: the one given if it still works, else a fresh one."""
-        key_id = None if key is None else key_id_of(key)
-        async with self._database.transaction() as connection:
-            stored = None if key_id is None else await find_key(connection, key_id)
-            if key is not None and stored is not None and is_same(stored.digest, digest_of(self._keys.api_keys, key)):
-                await set_request_rate(connection, stored.caller.key_id, requests_per_s=requests_per_s)
-                if stored.caller.scopes == EVERY_SCOPE:
-                    return key
-        return await self.sandbox_key(account=account, requests_per_s=requests_per_s)
-
-    async def sandbox_key(self, *, account: str, requests_per_s: int | None) -> str:
-        """Return a fresh sandbox key, of every scope, of a named account, which is made if there is none.
-
-        For an installation's own account: the demonstration, the benchmarks and the drills.
-        """
-        request = KeyRequest(
-            environment=Environment.SANDBOX,
-            name="demo",
-            scopes=EVERY_SCOPE,
-            days=None,
-            requests_per_s=requests_per_s,
-        )
-        async with self._database.transaction() as connection:
-            account_id = await find_account(connection, account)
-            if account_id is None:
-                account_id = new_id()
-                await insert_account(connection, account_id, name=account)
-            made = await self._insert(connection, account_id, request)
-        return made.text
 
     async def _insert(self, connection: AsyncConnection, account_id: UUID, request: KeyRequest) -> MadeKey:
         fresh = make_key(self._keys.api_keys, environment=request.environment)
@@ -119,5 +190,45 @@ class ApiKeys:
                 expires_in_s=None if request.days is None else request.days * DAY_S,
             ),
         )
-        await access_version.bump(connection)
         return MadeKey(facts, fresh.text)
+
+
+def _ensure_networks(allowlist: tuple[str, ...]) -> None:
+    if len(allowlist) > MAX_NETWORKS:
+        raise InvalidRequestError(f"allowlist: at most {MAX_NETWORKS} networks.")
+    try:
+        networks_of(allowlist)
+    except NetworkError as error:
+        raise InvalidRequestError(f"allowlist: {error}.") from None
+
+
+def _ensure_not_locked_out(caller: Caller, allowlist: tuple[str, ...]) -> None:
+    address = None if caller.address is None else address_of(caller.address)
+    if allowlist and not is_inside(address, networks_of(allowlist)):
+        raise AllowlistLocksOutError(
+            f"With this allowlist the key could no longer be used from {caller.address}, your address as we see it. "
+            'Add it, or send "allow_lockout": true if you mean it.',
+            fields={"address": caller.address},
+        )
+
+
+def _not_found() -> NotFoundError:
+    return NotFoundError("This account has no live key with this id in this environment.")
+
+
+def _told(facts: ApiKeyFacts) -> dict[str, JsonScalar]:
+    """Return what the trail says of a key: what it can do, and whether from everywhere; not its name, a free word."""
+    ends = None if facts.expires_at is None else facts.expires_at.isoformat(timespec="seconds")
+    return {"scopes": scopes_as_text(facts.scopes), "networks": len(facts.allowlist), "expires_at": ends}
+
+
+def key_entry(action: str, facts: ApiKeyFacts, actor: str, details: Mapping[str, JsonScalar]) -> AuditEntry:
+    """Return what the trail says that happened to a key."""
+    return AuditEntry(
+        account_id=facts.account_id,
+        environment=facts.environment,
+        actor=actor,
+        action=action,
+        subject=facts.key_id,
+        details=details,
+    )

@@ -1,58 +1,111 @@
-"""Who is calling: a key is looked up at most once a second, so a revoked one stops within that time."""
+"""Who is calling: a credential that was seen before costs no look-up, until anything changes that may end it.
+
+A key that is not known and a secret that is wrong are the same work and the same answer.
+"""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from domain.errors import AccountClosedError, UnauthenticatedError
+from domain.errors import AccountClosedError, AddressNotAllowedError, UnauthenticatedError
 from domain.facts import Caller
 from domain.statuses import AccountStatus
+from rules.addresses import Address, Network, is_inside, networks_of
 from security.api_keys import digest_of, is_same, key_id_of
 from security.keyring import KeyRing
-from store.api_keys import find_key
+from services.access_watch import AccessWatch
+from services.sightings import Sightings
+from store.api_keys import find_digest, find_key
 from store.engine import Database
 
-# `security.md` §4: revoked within one second on every node.
-_REMEMBERED_S = 1.0
 _REMEMBERED_AT_MOST = 10_000
+# Compared with where no key has the id, so that the comparison takes place all the same.
+_NO_DIGEST = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A caller as remembered: from where it may call, and until when by this process's clock."""
+
+    caller: Caller
+    networks: tuple[Network, ...]
+    until: float
 
 
 class Callers:
     """Says who calls with a credential."""
 
-    def __init__(self, *, database: Database, keys: KeyRing, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        keys: KeyRing,
+        watch: AccessWatch,
+        sightings: Sightings,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._keys = keys
+        self._watch = watch
+        self._sightings = sightings
         self._clock = clock
-        self._known: dict[str, tuple[float, Caller]] = {}
+        self._known: dict[str, _Known] = {}
+        watch.on_change(self._known.clear)
 
-    async def who_calls(self, key: str) -> Caller:
-        """Return the caller behind a key.
+    async def who_calls(self, credential: str, *, address: Address | None) -> Caller:
+        """Return the caller behind a credential, who calls from an address.
 
         Raises:
-            UnauthenticatedError: the key is not one of ours, or no longer.
+            UnauthenticatedError: the credential is not one of ours, or no longer.
             AccountClosedError: it is, of an account that is closed.
+            AddressNotAllowedError: it is, and may not be used from this address.
 
         """
-        known = self._known.get(key)
-        if known is not None and known[0] > self._clock():
-            return known[1]
-        caller = await self._look_up(key)
-        if len(self._known) >= _REMEMBERED_AT_MOST:
-            self._known.clear()
-        self._known[key] = (self._clock() + _REMEMBERED_S, caller)
-        return caller
+        known = self._known.get(credential)
+        if known is None or not self._watch.is_trusted or known.until <= self._clock():
+            known = await self._look_up(credential)
+        if known.networks and not is_inside(address, known.networks):
+            raise _not_from_here(address)
+        text = None if address is None else str(address)
+        self._sightings.note(known.caller, text)
+        return replace(known.caller, address=text)
 
-    async def _look_up(self, key: str) -> Caller:
-        key_id = key_id_of(key)
-        stored = None
-        if key_id is not None:
-            async with self._database.reading() as connection:
-                stored = await find_key(connection, key_id)
-        if stored is None or not is_same(stored.digest, digest_of(self._keys.api_keys, key)):
-            raise UnauthenticatedError(
-                "The API key is not known here. Keys begin with cs_test_ or cs_live_.",
-                challenge={"error": "invalid_token"},
-            )
+    async def _look_up(self, credential: str) -> _Known:
+        generation = self._watch.generation
+        known = await self._find(credential)
+        # What was changed while this was being read may not be remembered as it was.
+        if generation == self._watch.generation and self._watch.is_trusted:
+            if len(self._known) >= _REMEMBERED_AT_MOST:
+                self._known.clear()
+            self._known[credential] = known
+        return known
+
+    async def _find(self, credential: str) -> _Known:
+        key_id = key_id_of(credential)
+        if key_id is None:
+            raise _unknown()
+        began_at = self._clock()
+        async with self._database.reading() as connection:
+            digest = await find_digest(connection, key_id)
+            is_ours = is_same(digest or _NO_DIGEST, digest_of(self._keys.api_keys, credential))
+            stored = await find_key(connection, key_id) if is_ours and digest is not None else None
+        if stored is None:
+            raise _unknown()
         if stored.account_status is AccountStatus.CLOSED:
             raise AccountClosedError("This account is closed; nothing works with its keys.")
-        return stored.caller
+        lasts_s = float("inf") if stored.expires_in_s is None else stored.expires_in_s
+        return _Known(stored.caller, networks_of(stored.allowlist), began_at + lasts_s)
+
+
+def _unknown() -> UnauthenticatedError:
+    return UnauthenticatedError(
+        "The API key is not known here. Keys begin with cs_test_ or cs_live_.", challenge={"error": "invalid_token"}
+    )
+
+
+def _not_from_here(address: Address | None) -> AddressNotAllowedError:
+    seen = "an address that we cannot tell" if address is None else str(address)
+    return AddressNotAllowedError(
+        f"This key may not be used from {seen}, which is your address as we see it.",
+        fields={"address": None if address is None else str(address)},
+    )

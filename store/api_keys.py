@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.access import Scope, scopes_as_text, scopes_of
@@ -29,6 +29,8 @@ _FIND = (
     .join(_account, _account.c.id == _key.c.account_id)
     .where(_key.c.key_id == bindparam("of_key"), _IS_LIVE)
 )
+# One row whether there is such a key or not, so that both are the same to read.
+_DIGEST = select(select(_key.c.digest).where(_key.c.key_id == bindparam("of_key"), _IS_LIVE).scalar_subquery())
 _OF_ACCOUNT = and_(_key.c.account_id == bindparam("of_account"), _key.c.environment == bindparam("of_environment"))
 
 
@@ -56,6 +58,12 @@ class NewApiKey:
     allowlist: tuple[str, ...] = ()
     requests_per_s: int | None = None
     expires_in_s: int | None = None
+
+
+async def find_digest(connection: AsyncConnection, key_id: str) -> str | None:
+    """Return what a live key is compared with, whoever's it is: for finding out who calls."""
+    digest: str | None = (await connection.execute(_DIGEST, {"of_key": key_id})).scalar_one()
+    return digest
 
 
 async def find_key(connection: AsyncConnection, key_id: str) -> StoredKey | None:
@@ -117,6 +125,50 @@ async def revoke_key(
 ) -> ApiKeyFacts | None:
     """End a key now; None when the account has no live key with this id in this environment."""
     query = update(_key).where(_key.c.key_id == key_id, _OF_ACCOUNT, _IS_LIVE).values(revoked_at=now()).returning(_key)
+    whose = {"of_account": account_id, "of_environment": environment.value}
+    row = (await connection.execute(query, whose)).one_or_none()
+    return None if row is None else key_facts(row)
+
+
+async def live_key_of(
+    connection: AsyncConnection, key_id: str, *, account_id: UUID, environment: Environment
+) -> ApiKeyFacts | None:
+    """Return a live key of an account in one environment."""
+    query = select(_key).where(_key.c.key_id == key_id, _OF_ACCOUNT, _IS_LIVE)
+    whose = {"of_account": account_id, "of_environment": environment.value}
+    row = (await connection.execute(query, whose)).one_or_none()
+    return None if row is None else key_facts(row)
+
+
+async def change_key(
+    connection: AsyncConnection,
+    key_id: str,
+    *,
+    account_id: UUID,
+    environment: Environment,
+    name: str | None,
+    allowlist: tuple[str, ...] | None,
+) -> ApiKeyFacts | None:
+    """Change what is not None of a live key; None when the account has no such key in this environment."""
+    changes = {} if name is None else {"name": name}
+    to = changes if allowlist is None else {**changes, "allowlist": " ".join(allowlist) or None}
+    query = update(_key).where(_key.c.key_id == key_id, _OF_ACCOUNT, _IS_LIVE).values(**to).returning(_key)
+    whose = {"of_account": account_id, "of_environment": environment.value}
+    row = (await connection.execute(query, whose)).one_or_none()
+    return None if row is None else key_facts(row)
+
+
+async def end_key(
+    connection: AsyncConnection, key_id: str, *, account_id: UUID, environment: Environment, within_s: int
+) -> ApiKeyFacts | None:
+    """Let a live key end within some seconds, or before as it was to; None when the account has no such key."""
+    is_later = or_(_key.c.expires_at.is_(None), _key.c.expires_at > now_plus(within_s))
+    query = (
+        update(_key)
+        .where(_key.c.key_id == key_id, _OF_ACCOUNT, _IS_LIVE)
+        .values(expires_at=case((is_later, now_plus(within_s)), else_=_key.c.expires_at))
+        .returning(_key)
+    )
     whose = {"of_account": account_id, "of_environment": environment.value}
     row = (await connection.execute(query, whose)).one_or_none()
     return None if row is None else key_facts(row)

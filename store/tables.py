@@ -71,6 +71,16 @@ class ApiKey(SQLModel, table=True):
     last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
+class KeySighting(SQLModel, table=True):
+    """An address, as a keyed hash, from which a key was used in an hour (counted since 1970); forgotten after some."""
+
+    __tablename__ = "key_sighting"
+
+    key_id: str = Field(primary_key=True, max_length=8)
+    hour: int = Field(primary_key=True)
+    address_hash: str = Field(primary_key=True, max_length=32)
+
+
 class AccessVersion(SQLModel, table=True):
     """One row, whose number moves with every change to who may do what: each process forgets what it knew then."""
 

@@ -126,9 +126,9 @@ class AccountsQuery(StrictBody):
 
 
 @router.post("", status_code=201, response_model=AccountOut, responses=problems(400))
-async def create_account(body: NewAccountIn, caller: Caller, parts: ThisApp) -> Response:  # noqa: ARG001 - asked who
+async def create_account(body: NewAccountIn, caller: Caller, parts: ThisApp) -> Response:
     """Make an account. It has no keys yet."""
-    made = await parts.accounts.create(NewAccount(**body.model_dump()))
+    made = await parts.accounts.create(NewAccount(**body.model_dump()), actor=caller.actor)
     model = AccountOut.of(made)
     return answer(model, status=201, headers={"Location": f"/v1/accounts/{model.id}"})
 
@@ -148,10 +148,11 @@ async def read_account(account_id: AccountId, caller: Caller, parts: ThisApp) ->
 
 
 @router.patch("/{account_id}", response_model=AccountOut, responses=problems(400))
-async def change_account(account_id: AccountId, body: AccountChangesIn, caller: Caller, parts: ThisApp) -> Response:  # noqa: ARG001
+async def change_account(account_id: AccountId, body: AccountChangesIn, caller: Caller, parts: ThisApp) -> Response:
     """Change an account.
 
     From `restricted` on it sends nothing, and its live codes can still be checked. `closed` is for good, and nothing
     works with its keys any more.
     """
-    return answer(AccountOut.of(await parts.accounts.change(account_id, body.to_changes())))
+    changed = await parts.accounts.change(account_id, body.to_changes(), actor=caller.actor)
+    return answer(AccountOut.of(changed))

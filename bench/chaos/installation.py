@@ -25,7 +25,7 @@ from domain.errors import DatabaseUnavailableError
 from runtime.key_settings import key_encryption
 from runtime.temporal import connect
 from security.keyring import KeyRing
-from services.api_keys import ApiKeys
+from services.installation_keys import InstallationKeys
 from services.keys import open_keys
 from store.engine import Database
 from store.migrate import migrate
@@ -122,7 +122,9 @@ class Installation:
         async with _one_migration:
             await migrate(self.database)
         self.keys = await open_keys(self.database, key_encryption(self.settings, may_make=True))
-        return await ApiKeys(database=self.database, keys=self.keys).sandbox_key(account=_ACCOUNT, requests_per_s=0)
+        return await InstallationKeys(database=self.database, keys=self.keys).sandbox_key(
+            account=_ACCOUNT, requests_per_s=0
+        )
 
     async def _temporal_answers(self, _: str) -> bool:
         return await temporal_answers(self.temporal_client)

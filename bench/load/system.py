@@ -27,7 +27,7 @@ from runtime.secrets_file import own_secret
 from runtime.settings import ROOT, Settings
 from runtime.temporal import connect
 from security.keyring import KeyRing
-from services.api_keys import ApiKeys
+from services.installation_keys import InstallationKeys
 from services.keys import open_keys
 from store.engine import Database
 from store.migrate import migrate
@@ -122,7 +122,7 @@ async def _start(system: System, launch: Launch, url: str, *, with_floor: bool) 
         "FLOOR_COUNT_FILE": str(system.floor_count_file),
     }
     await _add(system, launch.temporal(), told)
-    key = await ApiKeys(database=system.database, keys=system.keys).demo_key(
+    key = await InstallationKeys(database=system.database, keys=system.keys).demo_key(
         account="Bench", key=None, requests_per_s=0
     )
     system.api = Target(system.api.port, {"Authorization": f"Bearer {key}"})

@@ -9,6 +9,7 @@ from typing import Any
 NAMES = {
     "verification_id": f"ver_{'0' * 32}",
     "account_id": f"acc_{'0' * 32}",
+    "key_id": "00000000",
     "carrier": "alpha",
 }
 

@@ -108,7 +108,13 @@ def running_api(
         if workflows is None:
             told.delivery = delivery_to(outbox, database=database)
         async with httpx2.AsyncClient(trust_env=False, verify=False) as http:
-            yield parts_of(settings(home, **changes), keys=KEYS, database=database, workflows=told, http=http)
+            yield parts_of(
+                settings(home, **{"failed_authentications_per_min": 0, **changes}),
+                keys=KEYS,
+                database=database,
+                workflows=told,
+                http=http,
+            )
         await database.close()
 
     # As in production; without it a traceback is drawn with every local variable, which takes seconds.
