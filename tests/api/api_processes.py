@@ -11,7 +11,7 @@ import httpx2
 
 from cli.ports import free_port
 from tests.architecture.code_rules import ROOT
-from tests.building import MASTER_KEY
+from tests.keys import MASTER_KEY
 
 _READY_S = 60.0
 
