@@ -75,16 +75,6 @@ def parts_of(
     watch, sightings = AccessWatch(database), Sightings(database=database, keys=keys)
     presenter = Presenter(numbers)
     reading = Reading(database=database, presenter=presenter)
-    rates = RequestRates(
-        default_per_s=settings.api_rate,
-        failures_per_min=settings.failed_authentications_per_min,
-        redis_url=settings.redis_url,
-    )
-    budget = WrongCheckBudget(
-        database,
-        per_account=settings.wrong_checks_per_hour,
-        per_instance=settings.wrong_checks_per_hour_instance,
-    )
     return Parts(
         callers=Callers(database=database, keys=keys, watch=watch, sightings=sightings),
         watch=watch,
@@ -108,7 +98,7 @@ def parts_of(
             keys=keys,
             presenter=presenter,
             workflows=workflows,
-            budget=budget,
+            budget=_wrong_checks(settings, database),
             failures_cap=limits.failures_in_a_row,
         ),
         reading=reading,
@@ -117,7 +107,7 @@ def parts_of(
         ),
         receipts=Receipts(database=database, readers=receipt_readers(settings), workflows=workflows),
         sandbox=Sandbox(sandbox_control(settings, http), database=database, carriers=catalog(settings).carriers),
-        rates=rates,
+        rates=_rates(settings),
         limits=published_limits(
             limits,
             requests_per_s=settings.api_rate,
@@ -127,4 +117,20 @@ def parts_of(
         countries=reference("country_rules.json"),
         readiness={"database": lambda: ensure_migrated(database), "temporal": workflows.ping},
         close=workflows.drain,
+    )
+
+
+def _rates(settings: Settings) -> RequestRates:
+    return RequestRates(
+        default_per_s=settings.api_rate,
+        failures_per_min=settings.failed_authentications_per_min,
+        redis_url=settings.redis_url,
+    )
+
+
+def _wrong_checks(settings: Settings, database: Database) -> WrongCheckBudget:
+    return WrongCheckBudget(
+        database,
+        per_account=settings.wrong_checks_per_hour,
+        per_instance=settings.wrong_checks_per_hour_instance,
     )
