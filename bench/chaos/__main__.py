@@ -41,6 +41,8 @@ async def _run(faults: Sequence[str], kinds: Sequence[str], *, seed: int, is_sho
                 started = time.monotonic()
                 verdict = await DRILLS[fault](site, Plan(seed=seed, is_short=is_short, say=_teller(kind, fault)))
                 print(f"{verdict.line()} [{time.monotonic() - started:.0f} s]", flush=True)
+                if verdict.problems:
+                    print(f"        first: {verdict.problems[0]}", flush=True)
                 verdicts.append(verdict)
     return verdicts
 

@@ -15,7 +15,9 @@ from bench.chaos.looks import unsent
 from bench.chaos.verdict import Plan, Verdict
 
 _ANSWER_WITHIN_S = 3.0
+# The longest life a code may have; the last moments of an absence of ten minutes are longer than that.
 _TTL_S = 600
+_ABOUT_TO_END_S = 10.0
 _LOOK_EVERY_S = 0.1
 # Temporal gives a workflow's task out again 10 s after the worker, or its word, got lost; twice a short outage is less.
 _TASK_LOST_S = 15.0
@@ -101,7 +103,7 @@ class _Trial:
 
     def __init__(self, site: Installation) -> None:
         self._site = site
-        self._live: list[tuple[str, str]] = []
+        self._live: list[tuple[float, str, str]] = []
         self._refused: list[str] = []
         self.refused_s: list[float] = []
         self.checked = self.restarted = 0
@@ -111,9 +113,10 @@ class _Trial:
         """Have verifications whose codes have arrived."""
         numbers = [self._site.numbers.any() for _ in range(count)]
         for number in numbers:
+            ends = time.monotonic() + _TTL_S - _ABOUT_TO_END_S
             begun = await self._site.client.start(number, ttl_s=_TTL_S)
             codes = await self._site.inbox.codes(number, within_s=15)
-            self._live.append((begun.verification, codes[0]))
+            self._live.append((ends, begun.verification, codes[0]))
 
     async def starts_are_refused(self, count: int) -> None:
         """Start verifications: 503 within three seconds each."""
@@ -129,8 +132,10 @@ class _Trial:
             self.problems.append("a refused start left a row behind")
 
     async def codes_are_checked(self, count: int) -> None:
-        """Check live codes, one wrong and one right each."""
-        for verification, code in (self._live.pop() for _ in range(min(count, len(self._live)))):
+        """Check the oldest of the codes that live, one wrong and one right each."""
+        alive = [each for each in self._live if each[0] > time.monotonic()]
+        self._live = alive[count:]
+        for _, verification, code in alive[:count]:
             wrong = await self._site.client.check(verification, f"{(int(code) + 1) % 10**6:06}")
             right = await self._site.client.check(verification, code)
             self.checked += 2
