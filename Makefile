@@ -5,7 +5,7 @@ VENV := .venv/bin
 COMPILE := $(VENV)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench chaos format lock clean install-runtime install-dev
+.PHONY: help run test check bench chaos canary format lock clean install-runtime install-dev
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ bench: install-dev ## measure throughput and latency
 
 chaos: install-dev ## kill processes under load and count what was lost or doubled
 	@exec $(VENV)/python -m bench.chaos $(ARGS)
+
+canary: install-dev ## look for the numbers and codes of a run in everything that it wrote
+	@exec $(VENV)/python -m bench.canary $(ARGS)
 
 format: install-dev ## format the code and fix what lint can fix
 	$(VENV)/ruff format .

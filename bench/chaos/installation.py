@@ -24,6 +24,7 @@ from cli.waiting import temporal_answers, until
 from domain.errors import DatabaseUnavailableError
 from runtime.key_settings import key_encryption
 from runtime.temporal import connect
+from runtime.temporal_settings import PayloadEncryption
 from security.keyring import KeyRing
 from services.installation_keys import InstallationKeys
 from services.keys import open_keys
@@ -78,6 +79,11 @@ class Installation:
     def worker(self, number: int, *, clock_s: int = 0) -> Part:
         """Return a worker, not started."""
         return Part(self.programs.worker(number, clock_s=clock_s), answers=_works)
+
+    @property
+    def api_ports(self) -> tuple[int, ...]:
+        """Return the ports of the API processes that always run."""
+        return self._ports[:_APIS]
 
     @property
     def kind(self) -> str:
@@ -146,7 +152,9 @@ async def _works(said: str) -> bool:
 
 
 @asynccontextmanager
-async def installation(kind: str, *, seed: int, forks: Forks | None = None) -> AsyncIterator[Installation]:
+async def installation(
+    kind: str, *, seed: int, forks: Forks | None = None, encryption: PayloadEncryption | None = None
+) -> AsyncIterator[Installation]:
     """Yield a running installation on one kind of database; afterwards nothing of it is left.
 
     With `forks` its processes are forked from one that has imported everything (`forked.py`).
@@ -156,7 +164,7 @@ async def installation(kind: str, *, seed: int, forks: Forks | None = None) -> A
         place = place_of(kind, home)
         try:
             await place.open()
-            programs = Programs.of(home, database_url=place.url, forks=forks)
+            programs = Programs.of(home, database_url=place.url, forks=forks, encryption=encryption)
             async with httpx2.AsyncClient(trust_env=False) as http:
                 made = Installation(home, place, programs=programs, http=http, seed=seed)
                 try:

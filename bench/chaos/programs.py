@@ -13,6 +13,7 @@ from cli.processes import Child
 from cli.settings import LaunchSettings
 from runtime.secrets_file import own_secret
 from runtime.settings import Settings
+from runtime.temporal_settings import PayloadEncryption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +28,17 @@ class Programs:
     forks: Forks | None
 
     @classmethod
-    def of(cls, home: Path, *, database_url: str, forks: Forks | None) -> "Programs":
+    def of(
+        cls, home: Path, *, database_url: str, forks: Forks | None, encryption: PayloadEncryption | None = None
+    ) -> "Programs":
         """Return the programs of an installation in a folder, on free ports."""
         temporal_port = free_port()
         settings = Settings(
-            home=home, port=free_port(), database_url=database_url, temporal_address=f"127.0.0.1:{temporal_port}"
+            home=home,
+            port=free_port(),
+            database_url=database_url,
+            temporal_address=f"127.0.0.1:{temporal_port}",
+            payload_encryption=encryption,
         )
         own = LaunchSettings(temporal_port=temporal_port, temporal_ui_port=free_port(), temporal_address=None)
         secret = own_secret(home, "sandbox.secret")
