@@ -92,7 +92,7 @@ def ensure_guarded(app: FastAPI, *, gate: Any) -> None:
         if access is None:
             raise UnguardedRouteError(f"{route.name} ({route.path}) has no row in api/authorisation.py")
         dependant: Dependant | None = getattr(route, "dependant", None)
-        passes = dependant is not None and _depends(dependant, gate)
+        passes = dependant is not None and depends(dependant, gate)
         if passes == access.is_public:
             raise UnguardedRouteError(f"{route.name} ({route.path}) is public in one place and not in the other")
 
@@ -113,5 +113,6 @@ def describe(operation: dict[str, Any]) -> None:
         operation["x-sensitive"] = True
 
 
-def _depends(dependant: Dependant, call: Any) -> bool:
-    return dependant.call is call or any(_depends(each, call) for each in dependant.dependencies)
+def depends(dependant: Dependant, call: Any) -> bool:
+    """Say whether a route calls a dependency, at whatever depth."""
+    return dependant.call is call or any(depends(each, call) for each in dependant.dependencies)

@@ -11,6 +11,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
+from api.authorisation import depends
+from api.callers import find_out_first, who_calls
 from domain.request_errors import UnsupportedMediaTypeError
 
 MAX_DEPTH = 32
@@ -23,8 +25,12 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, given requests that read their bodies strictly."""
         handle, takes_body = super().get_route_handler(), self.body_field is not None
+        asks_who_calls = depends(self.dependant, who_calls)
 
         async def handle_strictly(request: Request) -> Response:
+            # FastAPI reads the body first, and would tell a stranger what is wrong with it.
+            if takes_body and asks_who_calls:
+                await find_out_first(request)
             if takes_body:
                 _ensure_json(request)
             return await handle(_StrictRequest(request.scope, request.receive))

@@ -15,6 +15,7 @@ from domain.errors import NotFoundError, UnauthenticatedError
 from domain.facts import Caller as CallerFacts
 from rules.access import ensure_allowed
 
+_KNOWN = "countersign.caller"
 _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: `Authorization: Bearer cs_test_…`")
 
 
@@ -32,8 +33,12 @@ async def who_calls(
 ) -> CallerFacts:
     """Return who calls, having counted the request against the key's rate and found that they may do this.
 
-    Every route that is not public passes here; `api/authorisation.py` says what each asks for.
+    Every route that is not public passes here; `api/authorisation.py` says what each asks for. A route that reads a
+    body has come here before (`api/bodies.py`), and is told the same again.
     """
+    known: CallerFacts | None = request.scope.get(_KNOWN)
+    if known is not None:
+        return known
     if credentials is None:
         raise UnauthenticatedError("Send an API key: Authorization: Bearer cs_test_…")
     operation: str = request.scope["route"].name
@@ -48,7 +53,13 @@ async def who_calls(
     ensure_allowed(caller, access)
     if access.is_sensitive:
         await ensure_sensitive_allowed(caller, operation=operation, parts=parts)
+    request.scope[_KNOWN] = caller
     return caller
+
+
+async def find_out_first(request: Request) -> None:
+    """Find out who calls, before anything of a body is read."""
+    await who_calls(request, await _bearer(request), await parts_of(request))
 
 
 Caller = Annotated[CallerFacts, Depends(who_calls)]

@@ -86,7 +86,7 @@ class ApiClient:
     """Asks one of several API processes, the first few in turn, and logs what came of it. It never tries twice."""
 
     def __init__(self, *, urls: list[str], in_turn: int, key: str, log: ApiLog) -> None:
-        self._key = key
+        self.key = key
         self._in_turn = in_turn
         self._log = log
         self._turn = 0
@@ -109,7 +109,7 @@ class ApiClient:
         """Ask once; an answer that does not come is logged as one without a status."""
         self._turn += 1
         api = self._turn % self._in_turn if via is None else via
-        headers = {"Authorization": f"Bearer {self._key}"}
+        headers = {"Authorization": f"Bearer {self.key}"}
         if repeat_key is not None:
             headers["Idempotency-Key"] = repeat_key
         at, started = time.time(), time.monotonic()

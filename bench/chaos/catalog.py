@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from bench.chaos.clocks import clocks_wrong
 from bench.chaos.database_gone import database_gone
+from bench.chaos.edge import hostile_requests, stalled_sockets
 from bench.chaos.guesses import guesses_at_once, resend_loop
 from bench.chaos.installation import Installation
 from bench.chaos.many_writers import many_writers
@@ -30,6 +31,8 @@ DRILLS: Mapping[str, Drill] = {
     "F14": guesses_at_once,
     "F15": resend_loop,
     "F16": repeated_posts,
+    "F20": stalled_sockets,
+    "F21": hostile_requests,
     "F22": number_tricks,
     "ORPHAN": orphaned_rows,
 }

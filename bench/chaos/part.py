@@ -84,6 +84,11 @@ class Part:
         return self._program.name
 
     @property
+    def pid(self) -> int | None:
+        """Return its process id while it runs."""
+        return self._program.pid
+
+    @property
     def is_running(self) -> bool:
         """Say whether the process is there."""
         return self._program.pid is not None

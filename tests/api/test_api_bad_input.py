@@ -9,7 +9,9 @@ import httpx2
 import pytest
 
 from domain.statuses import Environment
-from tests.api.serving import Api, calling
+from tests.api.serving import Api, calling, opened
+from tests.api.wire import post as post_head
+from tests.api.wire import tell
 from tests.building import PHONE, a_phone
 
 # 50 MB, unpacked.
@@ -192,6 +194,29 @@ async def test_a_body_that_says_it_is_not_compressed_is_taken(api: Api) -> None:
     answer = await api.client.post("/v1/verifications", content=json.dumps({"to": a_phone()}), headers=headers)
 
     assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("content", [b"{", b"[" * 60_000, b"", b"\xff", b'{"to": 1}'])
+@pytest.mark.parametrize("authorization", ["", "Bearer x", "Basic x"])
+async def test_a_stranger_is_told_to_say_who_they_are_and_nothing_of_their_body(
+    api: Api, content: bytes, authorization: str
+) -> None:
+    async with opened(api.server, headers={"Authorization": authorization} if authorization else None) as stranger:
+        answers = [
+            await stranger.post("/v1/verifications", content=content, headers={"Content-Type": media_type})
+            for media_type in ("application/json", "text/plain")
+        ]
+
+    assert {(each.status_code, each.json()["code"]) for each in answers} == {(401, "unauthenticated")}
+
+
+async def test_a_body_that_was_asked_for_is_not_asked_for_from_a_stranger(api: Api) -> None:
+    """Who would send one first asks whether it is wanted, and is told no."""
+    head = (b"Content-Type: application/json", b"Content-Length: 100", b"Expect: 100-continue", b"Connection: close")
+
+    heard = await tell(api.server.url, post_head("/v1/verifications", *head))
+
+    assert heard.status == 401
 
 
 async def test_of_thousands_of_unknown_fields_the_first_few_are_told(api: Api) -> None:
