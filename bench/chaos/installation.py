@@ -80,6 +80,10 @@ class Installation:
         """Return a worker, not started."""
         return Part(self.programs.worker(number, clock_s=clock_s), answers=_works)
 
+    def port(self, number: int) -> int:
+        """Return the port of the API process of that number."""
+        return self._ports[number]
+
     @property
     def api_ports(self) -> tuple[int, ...]:
         """Return the ports of the API processes that always run."""

@@ -12,14 +12,16 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import httpx2
 import psutil
 
 from bench.chaos.installation import SPARE, Installation, installation
 from bench.chaos.part import Command, Part
 from cli.launch import Launch
-from cli.waiting import until
+from cli.waiting import api_is_ready, until
 
 _CLIENTS = 8
+_OPTIONS = ("--no-access-log", "--no-proxy-headers", "--no-server-header", "--log-level", "warning")
 _LIVEZ = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -46,7 +48,7 @@ async def _run(*, rounds: int, requests: int) -> None:
         plain = await _plain(site)
         try:
             check = await _a_check(site)
-            ports = {"plain uvicorn": (plain.pid or 0, site._ports[SPARE[0]]), "guarded": _guarded(site)}  # noqa: SLF001
+            ports = {"plain uvicorn": (plain.pid or 0, site.port(SPARE[0])), "guarded": _guarded(site)}
             for name, request, count in (("/livez", _LIVEZ, requests), ("a check", check, requests // 4)):
                 _report(name, await _in_turn(ports, request, rounds=rounds, count=count))
         finally:
@@ -59,33 +61,17 @@ def _guarded(site: Installation) -> tuple[int, int]:
 
 async def _plain(site: Installation) -> Part:
     """Start an API process served as before: uvicorn's own protocol, with the options that the product gave it."""
-    port = site._ports[SPARE[0]]  # noqa: SLF001 - the port that a drill would use
+    port = site.port(SPARE[0])
     launch: Launch = site.programs.launch
     child = replace(launch, settings=launch.settings.model_copy(update={"port": port})).api_server()
-    options = [
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--no-access-log",
-        "--no-proxy-headers",
-        "--no-server-header",
-    ]
-    child.command = [
-        sys.executable,
-        "-m",
-        "uvicorn",
-        "--factory",
-        "api.main:create",
-        *options,
-        "--log-level",
-        "warning",
-    ]
+    options = ["--port", str(port), *_OPTIONS]
+    child.command = [sys.executable, "-m", "uvicorn", "--factory", "api.main:create", *options]
     child.name, child.log = "plain", child.log.with_name("plain.log")
     child.environment = {**child.environment, **site.programs.environment}
 
     async def answers(_: str) -> bool:
-        return await site._get(f"http://127.0.0.1:{port}/livez")  # noqa: SLF001
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+            return await api_is_ready(http)
 
     part = Part(Command(child), answers=answers)
     await part.start()
@@ -152,12 +138,9 @@ def _report(what: str, found: Mapping[str, Sequence[Round]]) -> None:
         print(f"{what:<8} {name:<14} {per_s:7.0f} /s   {cpu[name]:7.1f} us of CPU each", flush=True)
     plain, guarded = cpu.values()
     pairs = [b.cpu_us / a.cpu_us - 1 for a, b in zip(*found.values(), strict=True)]
-    print(
-        f"{what:<8} guarded costs {(guarded / plain - 1) * 100:+.1f} % CPU; of {len(pairs)} pairs of rounds the median is "
-        f"{statistics.median(pairs) * 100:+.1f} %, quartiles "
-        f"{' and '.join(f'{each * 100:+.1f} %' for each in statistics.quantiles(pairs, n=4)[::2])}",
-        flush=True,
-    )
+    low, _, high = statistics.quantiles(pairs, n=4)
+    print(f"{what:<8} guarded costs {guarded / plain - 1:+.1%} CPU by the medians", flush=True)
+    print(f"{what:<8} {len(pairs)} pairs: median {statistics.median(pairs):+.1%}, quartiles {low:+.1%} and {high:+.1%}")
 
 
 if __name__ == "__main__":
