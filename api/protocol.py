@@ -56,6 +56,9 @@ class _NoTrailers(list[tuple[bytes, bytes]]):
         raise _StopParsingError
 
 
+_NO_TRAILERS = _NoTrailers()
+
+
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits of time and size. uvicorn's `limit_concurrency` counts connections here."""
 
@@ -113,7 +116,7 @@ class GuardedProtocol(HttpToolsProtocol):
             raise _StopParsingError
         super().on_headers_complete()
         self._phase, self._due = _Phase.BODY, math.inf
-        self.headers = _NoTrailers()
+        self.headers = _NO_TRAILERS
         if self.parser.should_upgrade():
             # The parser reads no further, and a body would be taken for the next request.
             self.cycle.keep_alive = False
@@ -150,7 +153,9 @@ class GuardedProtocol(HttpToolsProtocol):
         """Say why a head is refused; None when it is not."""
         if len(self.headers) > MAX_HEADERS:
             return HeadTooLargeError(f"A request may have {MAX_HEADERS} headers.")
-        if max(self._chunk_bytes, self._head_bytes) > MAX_HEAD_BYTES and self._whole_head() > MAX_HEAD_BYTES:
+        # Hardly ever can a head be so long: only when what it came with was.
+        may_be_long = self._chunk_bytes > MAX_HEAD_BYTES or self._head_bytes > MAX_HEAD_BYTES
+        if may_be_long and self._whole_head() > MAX_HEAD_BYTES:
             return _head_too_large()
         if len(self.pipeline) >= MAX_AHEAD:
             return BadRequestError(f"{MAX_AHEAD} requests may be sent ahead of an answer.")

@@ -58,11 +58,12 @@ def _endless_head() -> Iterator[bytes]:
 
 
 FORMS = (
-    Form(name="30 MiB declared", more=_declared_30_mib, expected=frozenset({413})),
+    # Who goes on sending for so long after the answer is cut off, and may not have heard it.
+    Form(name="30 MiB declared", more=_declared_30_mib, expected=frozenset({413, None})),
     Form(
         name="30 MiB in chunks",
         more=lambda: _in_chunks(b" " * (_MIB // 16), times=30 * 16),
-        expected=frozenset({413}),
+        expected=frozenset({413, None}),
     ),
     Form(name="deep lists", more=lambda: _declared(b"[" * 65_000), expected=frozenset({400})),
     Form(name="deep objects", more=lambda: _declared(b'{"a":' * 13_000), expected=frozenset({400})),
@@ -80,7 +81,6 @@ FORMS = (
         more=lambda: iter([b"X-Long: " + b"a" * 65_536 + b"\r\n\r\n"]),
         expected=frozenset({431}),
     ),
-    # It is cut off while it still sends, and may not hear why.
     Form(name="a head without end", more=_endless_head, expected=frozenset({431, None})),
     Form(
         name="ten thousand requests at once",
