@@ -18,9 +18,11 @@ from runtime.scrubbing import scrub, scrubbed
 FIELDS = frozenset(
     {
         "address",
+        "addresses",
         "carrier",
         "carrier_code",
         "checkpoint",
+        "key_id",
         "regions",
         "role",
         "route",

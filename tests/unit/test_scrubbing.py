@@ -6,7 +6,6 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
 from uuid import UUID
 
 import pytest
@@ -16,11 +15,9 @@ from hypothesis import strategies as st
 
 from domain.ids import verification_id
 from domain.statuses import Environment
-from runtime.logs import FIELDS, ScrubbingFormatter, configure_logs, keep_listed
+from runtime.logs import ScrubbingFormatter, configure_logs, keep_listed
 from runtime.scrubbing import scrub, scrubbed
 from security.api_keys import make_key
-from tests.architecture.code_rules import Source, python_files
-from tests.architecture.log_fields import fields_of
 from tests.keys import MASTER_KEY
 
 KEY = make_key(b"pepper", environment=Environment.SANDBOX).text
@@ -174,21 +171,6 @@ def test_a_server_that_set_up_its_own_handlers_is_scrubbed_too_and_once() -> Non
     own.removeHandler(handler)
     assert stream.getvalue() == "own: code (a code)\n"
     assert isinstance(handler.formatter, ScrubbingFormatter)
-
-
-def test_every_field_that_the_code_logs_is_listed() -> None:
-    used = {field for source in python_files() if source.room not in {"tests", "bench"} for field in fields_of(source)}
-
-    assert used - FIELDS == set()
-    assert FIELDS - used == set()
-
-
-def test_a_field_that_is_not_listed_is_noticed() -> None:
-    source = Source(
-        PurePosixPath("a.py"), '_log.info("x", carrier=1, telephone=2, exc_info=e)\nlog.warning("y", tries=3)'
-    )
-
-    assert set(fields_of(source)) == {"carrier", "telephone", "tries"}
 
 
 def failed(text: str) -> ValueError:
