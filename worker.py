@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -32,21 +32,25 @@ from activities.conclusion import ConclusionActivities
 from activities.delivery import DeliveryActivities
 from activities.planning import PlanningActivities
 from activities.upkeep import UpkeepActivities
-from domain.messages import VERIFICATION_QUEUE, carrier_queue
+from activities.webhooks import WebhookActivities
+from domain.messages import VERIFICATION_QUEUE, WEBHOOK_QUEUE, carrier_queue
 from runtime.key_settings import key_encryption
 from runtime.logs import configure_logs
 from runtime.settings import Settings, read_settings, reference
-from runtime.setup import carrier_client, carriers, catalog, number_sealer
+from runtime.setup import carrier_client, carriers, catalog, number_sealer, target_policy, webhook_secrets
 from runtime.temporal import connect
 from security.audit_signing import AuditSigner
 from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
 from security.keyring import KeyRing
+from security.targets import GuardedTargets
 from services.keys import DATABASE_PATIENCE_S, open_keys
+from services.webhook_dispatchers import DispatcherWorkflows, WebhookWatch
 from services.workflow_gateway import VerificationWorkflows
 from store.engine import Database
 from workflows import upkeep
 from workflows.upkeep import UpkeepWorkflow
 from workflows.verification import VerificationWorkflow
+from workflows.webhook_dispatch import WebhookDispatchWorkflow
 
 REGIONS = ("eu", "na", "apac")
 # What a drain waits for: a carrier's three seconds and the database work around it.
@@ -68,7 +72,7 @@ class Orders:
 def parse(arguments: Sequence[str]) -> Orders:
     """Return what the command line asks for; a wrong one exits with the sentence that says what is accepted."""
     parser = argparse.ArgumentParser(prog="worker.py", description="Run a Countersign worker.")
-    parser.add_argument("--role", choices=("all", "workflows", "carriers"), default="all")
+    parser.add_argument("--role", choices=("all", "workflows", "carriers", "webhooks"), default="all")
     parser.add_argument(
         "--region", action="append", choices=("all", *REGIONS), help="repeatable; all of them by default"
     )
@@ -88,29 +92,36 @@ async def run(orders: Orders, settings: Settings) -> None:
     if client is None:
         return
     async with AsyncExitStack() as stack:
-        if orders.role != "carriers":
-            await stack.enter_async_context(_workflow_worker(settings, keys, client, database))
-        if orders.role != "workflows":
+        if orders.role in {"all", "workflows"}:
+            watch = WebhookWatch(database=database, dispatchers=DispatcherWorkflows(client))
+            await stack.enter_async_context(_workflow_worker(settings, keys, client, database, watch))
+            await stack.enter_async_context(_watching(watch))
+        if orders.role in {"all", "webhooks"}:
+            targets = await stack.enter_async_context(aclosing(GuardedTargets(policy=target_policy(settings))))
+            await stack.enter_async_context(_webhook_worker(client, keys, database, targets))
+        if orders.role in {"all", "carriers"}:
             http = await stack.enter_async_context(carrier_client())
             delivery = _delivery(settings, keys, database, http)
             for region in orders.regions:
                 await stack.enter_async_context(_carrier_worker(client, delivery, region))
-        if orders.role != "carriers":
+        if orders.role in {"all", "workflows"}:
             await _schedule_upkeep(client)
         _log.info("worker_ready", role=orders.role, regions=list(orders.regions))
         await stop.wait()
     await database.close()
 
 
-def _workflow_worker(settings: Settings, keys: KeyRing, client: Client, database: Database) -> Worker:
+def _workflow_worker(
+    settings: Settings, keys: KeyRing, client: Client, database: Database, watch: WebhookWatch
+) -> Worker:
     """Return what runs workflows and the activities that only need the database."""
     cap = settings.check_limits.failures_in_a_row
-    audit = AuditKeeping(database=database, signer=AuditSigner(keys.audit_seed))
-    mending = UpkeepActivities(database=database, starter=VerificationWorkflows(client), audit=audit, failures_cap=cap)
+    starter, audit = VerificationWorkflows(client), AuditKeeping(database=database, signer=AuditSigner(keys.audit_seed))
+    mending = UpkeepActivities(database=database, starter=starter, waker=watch, audit=audit, failures_cap=cap)
     return Worker(
         client,
         task_queue=VERIFICATION_QUEUE,
-        workflows=[VerificationWorkflow, UpkeepWorkflow],
+        workflows=[VerificationWorkflow, UpkeepWorkflow, WebhookDispatchWorkflow],
         activities=[
             PlanningActivities(database=database, catalog=catalog(settings)).plan_next,
             ConclusionActivities(database=database, failures_cap=cap).conclude,
@@ -120,6 +131,30 @@ def _workflow_worker(settings: Settings, keys: KeyRing, client: Client, database
         sticky_queue_schedule_to_start_timeout=_ASK_THE_SAME_WORKER,
         graceful_shutdown_timeout=_DRAIN,
     )
+
+
+def _webhook_worker(client: Client, keys: KeyRing, database: Database, targets: GuardedTargets) -> Worker:
+    """Return what posts webhooks, on a queue of its own: a receiver that is slow keeps nobody else's slot."""
+    webhooks = WebhookActivities(database=database, poster=targets, secrets=webhook_secrets(keys))
+    return Worker(
+        client,
+        task_queue=WEBHOOK_QUEUE,
+        activities=[webhooks.dispatch],
+        max_concurrent_activities=200,
+        graceful_shutdown_timeout=_DRAIN,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _watching(watch: WebhookWatch) -> AsyncIterator[None]:
+    """Look for webhooks that have news for as long as the block lasts."""
+    looking = asyncio.create_task(watch.run())
+    try:
+        yield
+    finally:
+        looking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await looking
 
 
 def _delivery(settings: Settings, keys: KeyRing, database: Database, http: httpx2.AsyncClient) -> DeliveryActivities:

@@ -4,6 +4,7 @@ The audit trail is kept on the way (`activities/audit_keeping.py`).
 """
 
 import time
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from store.plans import announced
 from store.reading_events import forget_old_events
 from store.upkeep import ForgottenAttempt, forgotten_attempts
 from store.verifications import conclude, due_verifications
+from store.webhook_deliveries import forget_old_deliveries
+from store.webhooks import overdue_webhooks
 
 _HOUR_S = 3600
 _BUDGET_HOURS_KEPT = 48
@@ -33,20 +36,34 @@ class Starter(Protocol):
         ...
 
 
+class Waker(Protocol):
+    """The part of the way to webhooks' dispatchers that upkeep needs."""
+
+    async def wake_all(self, webhooks: Sequence[UUID]) -> int:
+        """Wake dispatchers that nobody has woken just now; return how many."""
+        ...
+
+
 class UpkeepActivities:
     """Mend what no workflow will mend."""
 
-    def __init__(self, *, database: Database, starter: Starter, audit: AuditKeeping, failures_cap: int) -> None:
+    def __init__(
+        self, *, database: Database, starter: Starter, waker: Waker, audit: AuditKeeping, failures_cap: int
+    ) -> None:
         self._database = database
         self._audit = audit
         self._starter = starter
+        self._waker = waker
         self._failures_cap = failures_cap
 
     @activity.defn
     async def mend(self) -> UpkeepReport:
         """Start what was never started, conclude what nobody concluded, forget what is old; safe to run twice."""
         report = UpkeepReport(
-            restarted=await self._restart(), expired=await self._expire(), forgotten=await self._forget()
+            restarted=await self._restart(),
+            expired=await self._expire(),
+            forgotten=await self._forget(),
+            woken=await self._wake(),
         )
         await self._audit.keep()
         return report
@@ -76,13 +93,22 @@ class UpkeepActivities:
                 )
         return len(due)
 
+    async def _wake(self) -> int:
+        async with self._database.reading() as connection:
+            overdue = await overdue_webhooks(connection)
+        try:
+            return await self._waker.wake_all(overdue)
+        except TemporalUnavailableError:
+            return 0  # as above
+
     async def _forget(self) -> int:
         async with self._database.transaction() as connection:
             hour = int(time.time()) // _HOUR_S
             old_budgets = await budgets.forget_before(connection, hour - _BUDGET_HOURS_KEPT)
             old_requests = await idempotency.forget_old(connection)
             old_sightings = await key_sightings.forget_before(connection, hour - _SIGHTING_HOURS_KEPT)
-            return old_budgets + old_requests + old_sightings + await forget_old_events(connection)
+            old = await forget_old_events(connection) + await forget_old_deliveries(connection)
+            return old_budgets + old_requests + old_sightings + old
 
 
 def _start_of(forgotten: ForgottenAttempt) -> StartVerification:

@@ -8,14 +8,14 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api import codec, health, pages, problems, receipts
+from api import codec, event_reference, health, pages, problems, receipts
 from api.authorisation import describe, ensure_guarded
 from api.callers import who_calls
 from api.codec import UiMayAsk
 from api.edge import BodyLimit
 from api.headers import SafeHeaders
 from api.parts import Parts
-from api.v1 import accounts, audit, keys, me, reference, sandbox, verifications
+from api.v1 import accounts, audit, events, keys, me, reference, sandbox, verifications, webhooks
 
 VERSION = "0.1.0"
 _ABOUT = "Verify that a person holds a phone number: start a verification, check the code the person typed."
@@ -46,7 +46,20 @@ def create_app(open_parts: OpenParts, *, temporal_ui_origin: str | None = None) 
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for each in (verifications, sandbox, accounts, keys, me, audit, reference, codec, receipts, health):
+    for each in (
+        verifications,
+        events,
+        webhooks,
+        sandbox,
+        accounts,
+        keys,
+        me,
+        audit,
+        reference,
+        codec,
+        receipts,
+        health,
+    ):
         app.include_router(each.router)
     app.include_router(pages.router)
     ensure_guarded(app, gate=who_calls)
@@ -75,5 +88,6 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         for methods in document["paths"].values():
             for operation in methods.values():
                 describe(operation)
+        document["webhooks"] = event_reference.webhooks()
         app.openapi_schema = document
     return app.openapi_schema

@@ -35,6 +35,18 @@ OPERATIONS: Mapping[str, Access] = {
     "unlock_number": _for(Scope.VERIFICATIONS_WRITE, roles=RUNNERS | GUARDIANS),
     "read_verification": _for(Scope.VERIFICATIONS_READ),
     "list_verifications": _for(Scope.VERIFICATIONS_READ),
+    # Events and webhooks. Where they are sent and what signs them is sensitive; a test and a replay go where they went.
+    "list_events": _for(Scope.EVENTS_READ),
+    "stream_events": _for(Scope.EVENTS_READ, roles=NOBODY),
+    "list_webhooks": _for(Scope.WEBHOOKS),
+    "read_webhook": _for(Scope.WEBHOOKS),
+    "create_webhook": _for(Scope.WEBHOOKS, roles=RUNNERS, sensitive=True),
+    "change_webhook": _for(Scope.WEBHOOKS, roles=RUNNERS, sensitive=True),
+    "delete_webhook": _for(Scope.WEBHOOKS, roles=RUNNERS, sensitive=True),
+    "rotate_webhook_secret": _for(Scope.WEBHOOKS, roles=RUNNERS, sensitive=True),
+    "test_webhook": _for(Scope.WEBHOOKS, roles=RUNNERS),
+    "replay_events": _for(Scope.WEBHOOKS, roles=RUNNERS),
+    "list_deliveries": _for(Scope.WEBHOOKS),
     # The sandbox.
     "read_outbox": _for(Scope.SANDBOX, roles=RUNNERS),
     "list_carriers": _for(Scope.SANDBOX, roles=RUNNERS),

@@ -7,6 +7,7 @@ import httpx2
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.draining import Draining
 from api.parts import Parts
 from api.rates import RequestRates
 from rules.addresses import proxies_of
@@ -20,6 +21,8 @@ from runtime.setup import (
     number_sealer,
     receipt_readers,
     sandbox_control,
+    target_policy,
+    webhook_secrets,
 )
 from runtime.temporal import connect, payload_cipher
 from security.audit_signing import AuditSigner
@@ -30,6 +33,7 @@ from services.api_keys import ApiKeys
 from services.audit import Audit
 from services.callers import Callers
 from services.checks import Checks
+from services.events import Events
 from services.idempotency import Idempotency
 from services.keys import DATABASE_PATIENCE_S, open_keys
 from services.leaked_keys import LeakedKeys
@@ -41,6 +45,9 @@ from services.sandbox import Sandbox
 from services.sends import Sends
 from services.sightings import Sightings
 from services.verifications import Verifications
+from services.webhook_deliveries import WebhookDeliveries
+from services.webhook_dispatchers import Dispatchers, DispatcherWorkflows
+from services.webhooks import Webhooks
 from services.workflow_gateway import VerificationWorkflows, WorkflowGateway
 from services.wrong_checks import WrongCheckBudget
 from store.engine import Database
@@ -61,16 +68,31 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     keys = await open_keys(database, key_encryption(settings), within_s=DATABASE_PATIENCE_S)
     client = await connect(settings, keys=keys)
     async with carrier_client() as http:
-        parts = parts_of(settings, keys=keys, database=database, workflows=VerificationWorkflows(client), http=http)
+        parts = parts_of(
+            settings,
+            keys=keys,
+            database=database,
+            workflows=VerificationWorkflows(client),
+            dispatchers=DispatcherWorkflows(client),
+            http=http,
+        )
+        parts.draining.on_signals()
         yield parts
         await parts.close()
     await database.close()
 
 
 def parts_of(
-    settings: Settings, *, keys: KeyRing, database: Database, workflows: WorkflowGateway, http: httpx2.AsyncClient
+    settings: Settings,
+    *,
+    keys: KeyRing,
+    database: Database,
+    workflows: WorkflowGateway,
+    dispatchers: Dispatchers,
+    http: httpx2.AsyncClient,
 ) -> Parts:
     """Return the use cases, wired."""
+    draining = Draining()
     limits, numbers = settings.check_limits, number_sealer(keys)
     watch, sightings = AccessWatch(database), Sightings(database=database, keys=keys)
     presenter = Presenter(numbers)
@@ -102,11 +124,13 @@ def parts_of(
             failures_cap=limits.failures_in_a_row,
         ),
         reading=reading,
-        payloads=PayloadDecoding(
-            database=database, cipher=payload_cipher(settings, keys), namespace=settings.temporal_namespace
-        ),
+        payloads=_payloads(settings, keys, database),
         receipts=Receipts(database=database, readers=receipt_readers(settings), workflows=workflows),
         sandbox=Sandbox(sandbox_control(settings, http), database=database, carriers=catalog(settings).carriers),
+        events=Events(database=database, draining=draining.begun),
+        webhooks=Webhooks(database=database, secrets=webhook_secrets(keys), policy=target_policy(settings)),
+        webhook_deliveries=WebhookDeliveries(database=database, dispatchers=dispatchers),
+        draining=draining,
         rates=_rates(settings),
         limits=published_limits(
             limits,
@@ -134,3 +158,8 @@ def _wrong_checks(settings: Settings, database: Database) -> WrongCheckBudget:
         per_account=settings.wrong_checks_per_hour,
         per_instance=settings.wrong_checks_per_hour_instance,
     )
+
+
+def _payloads(settings: Settings, keys: KeyRing, database: Database) -> PayloadDecoding:
+    cipher = payload_cipher(settings, keys)
+    return PayloadDecoding(database=database, cipher=cipher, namespace=settings.temporal_namespace)

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from api.draining import Draining
 from api.rates import RequestRates
 from rules.addresses import Network
 from services.access_watch import AccessWatch
@@ -12,6 +13,7 @@ from services.api_keys import ApiKeys
 from services.audit import Audit
 from services.callers import Callers
 from services.checks import Checks
+from services.events import Events
 from services.leaked_keys import LeakedKeys
 from services.payload_decoding import PayloadDecoding
 from services.reading import Reading
@@ -19,6 +21,8 @@ from services.receipts import Receipts
 from services.sandbox import Sandbox
 from services.sightings import Sightings
 from services.verifications import Verifications
+from services.webhook_deliveries import WebhookDeliveries
+from services.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,10 @@ class Parts:
     payloads: PayloadDecoding
     receipts: Receipts
     sandbox: Sandbox
+    events: Events
+    webhooks: Webhooks
+    webhook_deliveries: WebhookDeliveries
+    draining: Draining
     rates: RequestRates
     limits: Mapping[str, Any]
     countries: Mapping[str, Any]

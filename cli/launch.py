@@ -111,6 +111,8 @@ class Launch:
             "COUNTERSIGN_PAYLOAD_ENCRYPTION": told.payloads,
             "COUNTERSIGN_SANDBOX_URL": f"http://127.0.0.1:{self.sandbox_port}",
             "COUNTERSIGN_SANDBOX_SECRET": self.sandbox_secret,
+            # In a demonstration the receiver runs beside it.
+            "COUNTERSIGN_WEBHOOKS_TO_LOOPBACK": "true",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             **({} if told.temporal_ui_origin is None else {"COUNTERSIGN_TEMPORAL_UI_ORIGIN": told.temporal_ui_origin}),

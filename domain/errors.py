@@ -11,6 +11,8 @@ DomainError
 ├── AccountClosedError             403  account-closed
 ├── NotFoundError                  404  not-found
 ├── VerificationFinishedError      409  verification-finished
+├── TooManyWebhooksError           409  too-many-webhooks
+├── WebhookDisabledError           409  webhook-disabled
 ├── IdempotencyInFlightError       409  idempotency-in-flight
 ├── InvalidRequestError            422  invalid-request
 ├── AllowlistLocksOutError         422  allowlist-locks-out
@@ -30,6 +32,7 @@ DomainError
 ├── AccountSendLimitError          429  account-send-limit
 ├── RateLimitedError               429  rate-limited
 ├── AuthenticationThrottledError   429  authentication-throttled
+├── TooManyStreamsError            429  too-many-streams
 ├── InternalError                  500  internal-error
 ├── TemporalUnavailableError       503  temporal-unavailable
 ├── DatabaseUnavailableError       503  database-unavailable
@@ -117,6 +120,18 @@ class VerificationFinishedError(DomainError):
     """The verification has reached its end state."""
 
     code, status, title = "verification-finished", 409, "The verification is finished"
+
+
+class TooManyWebhooksError(DomainError):
+    """The account has as many webhooks as it may have."""
+
+    code, status, title = "too-many-webhooks", 409, "The account has enough webhooks"
+
+
+class WebhookDisabledError(DomainError):
+    """The webhook is sent nothing until it is enabled."""
+
+    code, status, title = "webhook-disabled", 409, "The webhook is disabled"
 
 
 class IdempotencyInFlightError(DomainError):
@@ -231,6 +246,12 @@ class AuthenticationThrottledError(DomainError):
     """Too many requests from this address came with a credential that is not one of ours."""
 
     code, status, title = "authentication-throttled", 429, "Too many wrong credentials from this address"
+
+
+class TooManyStreamsError(DomainError):
+    """The account, or the process, has as many event streams open as it may have."""
+
+    code, status, title = "too-many-streams", 429, "Too many event streams"
 
 
 class InternalError(DomainError):

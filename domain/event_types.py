@@ -166,6 +166,7 @@ KINDS: Mapping[EventType, EventKind] = {
         of_verification=True,
     ),
     EventType.LIMIT_REACHED: EventKind(
+        is_sent=False,
         about="A limit refused a message or a check; told once per limit, number and hour.",
         fields={
             "limit": {**_TEXT, "description": "The problem code of the refusal."},
@@ -182,9 +183,10 @@ KINDS: Mapping[EventType, EventKind] = {
     EventType.ACCOUNT_KEY_CREATED: _agreed("An API key was made.", _OF_KEY),
     EventType.ACCOUNT_KEY_ROTATED: _agreed("An API key was replaced.", {**_OF_KEY, "new_key_id": _TEXT}),
     EventType.ACCOUNT_KEY_REVOKED: _agreed("An API key was revoked.", {**_OF_KEY, "reason": _MAYBE_TEXT}),
-    EventType.WEBHOOK_TEST: _agreed("You asked for a test delivery.", {"webhook_id": _TEXT}),
-    EventType.WEBHOOK_DISABLED: _agreed(
-        "An endpoint is sent nothing any more.", {"webhook_id": _TEXT, "reason": _TEXT, "waiting": _COUNT}
+    EventType.WEBHOOK_TEST: EventKind(about="You asked for a test delivery.", fields={"webhook_id": _TEXT}),
+    EventType.WEBHOOK_DISABLED: EventKind(
+        about="An endpoint is sent nothing any more, because it answered 410 or failed for five days.",
+        fields={"webhook_id": _TEXT, "reason": _TEXT, "waiting": {**_COUNT, "description": "Events not delivered."}},
     ),
     EventType.NUMBER_STATUS_CHANGED: _agreed(
         "A sender number moved on in its life.",

@@ -26,7 +26,7 @@ class NewEvent:
     """An event about to get its row.
 
     `to` is the masked number, needed for the first event of a verification only. `once` names what may be told one time
-    only: of several events with the same word, the first is kept.
+    only: of several events with the same word, the first is kept. `id` is there where somebody must know it beforehand.
     """
 
     type: EventType
@@ -36,6 +36,7 @@ class NewEvent:
     verification_id: UUID | None = None
     to: str | None = None
     once: str | None = None
+    id: UUID | None = None
 
     def __post_init__(self) -> None:
         """Refuse fields that the type does not declare, and a verification's event without its verification."""

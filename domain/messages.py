@@ -11,6 +11,8 @@ from domain.statuses import Channel, Environment, FailureClass, SubmissionStatus
 
 # Where workflows and the activities that only need the database run.
 VERIFICATION_QUEUE = "verifications"
+# Where webhooks are posted: a receiver that is slow keeps nobody else's slot.
+WEBHOOK_QUEUE = "webhooks"
 
 
 def carrier_queue(region: str) -> str:
@@ -143,9 +145,30 @@ class Concluded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchOrder:
+    """Input of a dispatcher's workflow and of its activity: whose deliveries."""
+
+    webhook_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DispatchReport:
+    """Answer of the dispatching activity. `next_s`: when to come again, 0 for at once, None for when something happens.
+
+    `is_closed`: the endpoint is gone or switched off. The counts are for whoever reads the workflow.
+    """
+
+    is_closed: bool = False
+    next_s: float | None = None
+    delivered: int = 0
+    failed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpkeepReport:
     """Answer of the upkeep activity: how many rows it had to mend."""
 
     restarted: int = 0
     expired: int = 0
     forgotten: int = 0
+    woken: int = 0

@@ -62,6 +62,7 @@ class Settings(TemporalSettings):
     sandbox_url: str | None = None
     sandbox_secret: SecretStr | None = None
     carrier_timeout_s: float = Field(default=3.0, gt=0, le=5)
+    webhooks_to_loopback: bool = False
     log_json: bool = False
 
     @model_validator(mode="after")

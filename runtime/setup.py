@@ -13,9 +13,11 @@ from carriers.sandbox import SandboxCarrier, SandboxReceipts
 from carriers.sandbox_control import SandboxControl
 from rules.routing.catalog import Catalog, catalog_of
 from rules.routing.pools import PoolBook, pool_book_of
+from rules.webhooks.targets import TargetPolicy
 from runtime.settings import Settings, reference
 from security.columns import Sealer
 from security.keyring import KeyRing
+from security.webhook_secrets import WebhookSecrets
 
 # Below the 75 s after which the sandbox closes an idle connection, so that none is used while it is being closed.
 _KEEP_ALIVE_S = 60.0
@@ -24,6 +26,16 @@ _KEEP_ALIVE_S = 60.0
 def number_sealer(keys: KeyRing) -> Sealer:
     """Return what seals the column that holds the numbers."""
     return Sealer(keys, table="verification", column="number")
+
+
+def webhook_secrets(keys: KeyRing) -> WebhookSecrets:
+    """Return what makes and opens the secrets that webhooks are signed with."""
+    return WebhookSecrets(Sealer(keys, table="webhook", column="secret"))
+
+
+def target_policy(settings: Settings) -> TargetPolicy:
+    """Return where webhooks may be sent."""
+    return TargetPolicy(is_loopback_allowed=settings.webhooks_to_loopback)
 
 
 def catalog(settings: Settings) -> Catalog:

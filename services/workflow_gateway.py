@@ -101,7 +101,7 @@ class VerificationWorkflows:
         """
         handle = self._client.get_workflow_handle_for(VerificationWorkflow.run, _workflow_id(verification_id))
         signal = handle.signal(VerificationWorkflow.receipt_was_bad, BadReceipt(attempt_id=attempt_id))
-        await _unless_gone(_in_time(signal))
+        await _unless_gone(in_time(signal))
 
     def tell_ended(self, verification_id: UUID, ended: VerificationEnded) -> None:
         """Tell a workflow, without waiting, that the database holds an end state.
@@ -120,7 +120,7 @@ class VerificationWorkflows:
         handle = self._client.get_workflow_handle_for(VerificationWorkflow.run, _workflow_id(verification_id))
         signal = handle.signal(VerificationWorkflow.ended, ended)
         try:
-            await _unless_gone(_in_time(signal, patience_s=_UNHURRIED_S))
+            await _unless_gone(in_time(signal, patience_s=_UNHURRIED_S))
         except TemporalUnavailableError:
             _log.warning("workflow_not_told", verification=public_id(verification_id), status=ended.status)
 
@@ -139,7 +139,7 @@ class VerificationWorkflows:
         self, start: StartVerification, account_id: UUID, signal: str | None, words: Sequence[object]
     ) -> None:
         first = start.first
-        await _in_time(
+        await in_time(
             self._client.start_workflow(
                 VerificationWorkflow.run,
                 start,
@@ -166,7 +166,7 @@ def _workflow_id(verification_id: UUID) -> str:
     return f"verification/{public_id(verification_id)}"
 
 
-async def _in_time(call: Awaitable[object], *, patience_s: float = PATIENCE_S) -> None:
+async def in_time(call: Awaitable[object], *, patience_s: float = PATIENCE_S) -> None:
     """Wait for a call, by default for as long as a caller can be kept, and give every kind of absence one name."""
     try:
         async with asyncio.timeout(patience_s):

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Integer, Select, String, Text, Uuid, bindparam, func, insert, select, union_all
 from sqlalchemy.dialects import postgresql, sqlite
@@ -127,7 +128,7 @@ _ALONE: Mapping[str, Any] = {"sqlite": _alone(sqlite.insert), "postgresql": _alo
 
 def _values(event: NewEvent, *, at: int) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "id": new_id() if event.once is None else once(f"{event.account_id.hex}/{event.type}/{event.once}"),
+        "id": event.id or _id(event),
         "account": event.account_id,
         "environment": event.environment.value,
         "type": event.type.value,
@@ -137,3 +138,7 @@ def _values(event: NewEvent, *, at: int) -> dict[str, Any]:
     if event.verification_id is not None:
         values |= {"of_event": event.verification_id, "to": event.to}
     return {f"{name}_{at}": value for name, value in values.items()}
+
+
+def _id(event: NewEvent) -> UUID:
+    return new_id() if event.once is None else once(f"{event.account_id.hex}/{event.type}/{event.once}")

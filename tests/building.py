@@ -27,6 +27,7 @@ from security.api_keys import make_key
 from security.codes import code_for
 from security.key_encryption import LocalKey
 from security.keyring import KeyUse
+from services.webhook_dispatchers import Dispatchers
 from services.workflow_gateway import WorkflowGateway
 from store import access_version
 from store.accounts import insert_account
@@ -287,7 +288,19 @@ class FakeWorkflows:
             raise TemporalUnavailableError("The workflow service does not answer.", retry_after_s=2)
 
 
+@dataclass(slots=True, kw_only=True)
+class FakeDispatchers:
+    """Stands where dispatchers are: remembers whom it woke."""
+
+    woken: list[UUID] = field(default_factory=list)
+
+    async def wake(self, webhook_id: UUID) -> None:
+        """Note an endpoint."""
+        self.woken.append(webhook_id)
+
+
 _carrier: type[Carrier] = Outbox
+_dispatchers: type[Dispatchers] = FakeDispatchers
 _gateway: type[WorkflowGateway] = FakeWorkflows
 
 
@@ -306,7 +319,9 @@ def use_cases(database: Database, *, workflows: FakeWorkflows | None = None, **c
     """Return the real use cases over a database; what is started is sent at once unless `workflows` says otherwise."""
     told = workflows or FakeWorkflows(delivery=delivery_to(Outbox(name="outbox"), database=database))
     http = httpx2.AsyncClient(trust_env=False, verify=False)
-    return parts_of(settings(**changes), keys=KEYS, database=database, workflows=told, http=http)
+    return parts_of(
+        settings(**changes), keys=KEYS, database=database, workflows=told, dispatchers=FakeDispatchers(), http=http
+    )
 
 
 async def pass_time(database: Database, caller: Caller, *, seconds: float) -> None:

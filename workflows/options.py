@@ -20,6 +20,12 @@ PLAN_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=50), maximum_
 CONCLUDE = timedelta(seconds=10)
 CONCLUDE_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 
+# A batch stops giving out posts long before this, and a post takes 15 s at most. A worker that dies stops saying that
+# it lives, and its batch is given to another one.
+DISPATCH = timedelta(seconds=90)
+DISPATCH_HEARTBEAT = timedelta(seconds=10)
+DISPATCH_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
+
 # Upkeep comes again by its schedule; one run need not be stubborn.
 UPKEEP = timedelta(seconds=50)
 UPKEEP_RETRIES = RetryPolicy(maximum_attempts=2)

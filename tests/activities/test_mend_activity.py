@@ -1,5 +1,6 @@
 """Upkeep: what a crash left is begun or concluded, once however often it looks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -8,7 +9,7 @@ from sqlalchemy import select, update
 from temporalio.testing import ActivityEnvironment
 
 from activities.audit_keeping import AuditKeeping
-from activities.upkeep import Starter, UpkeepActivities
+from activities.upkeep import Starter, UpkeepActivities, Waker
 from domain.errors import TemporalUnavailableError
 from domain.facts import Caller
 from domain.messages import SendOrder, StartVerification, UpkeepReport
@@ -41,12 +42,22 @@ class FakeStarter:
         return [start for start, account in pairs if account == caller.account_id]
 
 
+class FakeWaker:
+    """Wakes everybody it is told to."""
+
+    async def wake_all(self, webhooks: Sequence[UUID]) -> int:
+        return len(webhooks)
+
+
 _: type[Starter] = FakeStarter
+_waker: type[Waker] = FakeWaker
 
 
 async def mend(database: Database, starter: FakeStarter) -> UpkeepReport:
     keeping = AuditKeeping(database=database, signer=AuditSigner(KEYS.audit_seed))
-    upkeep = UpkeepActivities(database=database, starter=starter, audit=keeping, failures_cap=FAILURES_CAP)
+    upkeep = UpkeepActivities(
+        database=database, starter=starter, waker=FakeWaker(), audit=keeping, failures_cap=FAILURES_CAP
+    )
     return await ActivityEnvironment().run(upkeep.mend)
 
 

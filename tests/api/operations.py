@@ -10,8 +10,11 @@ NAMES = {
     "verification_id": f"ver_{'0' * 32}",
     "account_id": f"acc_{'0' * 32}",
     "key_id": "00000000",
+    "webhook_id": f"whk_{'0' * 32}",
     "carrier": "alpha",
 }
+# A stream has no end, so it is asked to go on after an event that is not there.
+_HEADERS = {"stream_events": {"Last-Event-ID": f"evt_{'0' * 32}"}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,11 @@ class Operation:
     template: str
     path: str
     told: dict[str, Any]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers with which it comes to an end."""
+        return _HEADERS.get(self.id, {})
 
     @property
     def names(self) -> list[str]:

@@ -4,10 +4,12 @@ Every answer passes the gate on its way to a test: its status is declared in the
 refusal is a problem document with a documented code.
 """
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from domain.facts import Caller
 from runtime.logs import configure_logs
 from store.engine import Database
 from store.migrate import migrate
-from tests.building import KEYS, FakeWorkflows, Outbox, a_key, delivery_to, settings
+from tests.building import KEYS, FakeDispatchers, FakeWorkflows, Outbox, a_key, delivery_to, settings
 from tests.sandbox.serving import serving
 
 CODES = {each.code: each for each in DomainError.__subclasses__()}
@@ -40,6 +42,7 @@ class Server:
     workflows: FakeWorkflows
     outbox: Outbox
     openapi: dict[str, Any]
+    drain: Callable[[], object]
 
     def gate(self, method: str, path: str, *, status: int, media_type: str, body: Any) -> None:
         """Fail on an answer that the OpenAPI document does not promise, or a refusal that is no problem document."""
@@ -99,7 +102,7 @@ def running_api(
 ) -> Iterator[Server]:
     """Serve; what is started is sent at once unless other workflows are given."""
     url, outbox = f"sqlite+aiosqlite:///{home / 'countersign.db'}", Outbox(name="outbox")
-    told = workflows or FakeWorkflows()
+    told, drain = workflows or FakeWorkflows(), list[Callable[[], object]]()
 
     @asynccontextmanager
     async def open_parts() -> AsyncIterator[Parts]:
@@ -108,13 +111,16 @@ def running_api(
         if workflows is None:
             told.delivery = delivery_to(outbox, database=database)
         async with httpx2.AsyncClient(trust_env=False, verify=False) as http:
-            yield parts_of(
+            parts = parts_of(
                 settings(home, **{"failed_authentications_per_min": 0, **changes}),
                 keys=KEYS,
                 database=database,
                 workflows=told,
+                dispatchers=FakeDispatchers(),
                 http=http,
             )
+            drain.append(partial(asyncio.get_running_loop().call_soon_threadsafe, parts.draining.begun.set))
+            yield parts
         await database.close()
 
     # As in production; without it a traceback is drawn with every local variable, which takes seconds.
@@ -122,7 +128,7 @@ def running_api(
     app = create_app(open_parts, temporal_ui_origin=settings(home, **changes).temporal_ui_origin)
     config = config_of(app, host="127.0.0.1", port=0, connections=connections, certificate=certificate)
     with serving(uvicorn.Server(config)) as base:
-        yield Server(url=base, database_url=url, workflows=told, outbox=outbox, openapi=app.openapi())
+        yield Server(url=base, database_url=url, workflows=told, outbox=outbox, openapi=app.openapi(), drain=drain[0])
 
 
 @asynccontextmanager

@@ -43,7 +43,7 @@ async def test_each_of_its_scopes_opens_an_operation_that_is_not_sensitive(api: 
         access = OPERATIONS[each.id]
         for scope in () if access.is_sensitive else access.scopes:
             async with calling(api.server, scopes=frozenset({scope})) as called:
-                answer = await called.client.request(each.method, each.path)
+                answer = await called.client.request(each.method, each.path, headers=each.headers)
 
             assert answer.status_code not in {401, 403}, (each.id, scope)
 
