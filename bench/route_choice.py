@@ -10,7 +10,7 @@ from domain.statuses import Channel
 from rules.routing.candidates import Authorisation, Candidate, Situation
 from rules.routing.catalog import Route, SenderType
 from rules.routing.evidence import Evidence
-from rules.routing.explanation import Before, choose
+from rules.routing.explanation import Before, choose, to_text
 
 CANDIDATES = 500
 TARGET_P99_MS = 5.0
@@ -72,6 +72,10 @@ def main() -> None:
     for name, what in (("choice", one), ("sorting alone", lambda _: sorted(prices))):
         figures = [percentile_ms(what, rounds=1_000, share=share) for share in (0.5, 0.99)]
         print(f"{name:14} of {CANDIDATES}: p50 {figures[0]:.3f} ms, p99 {figures[1]:.3f} ms")
+    for count in (20, CANDIDATES):
+        some = candidates(count)
+        made = choose(some, _SITUATION, before, mode=Mode.ADAPTIVE, seed=1, chance=random.Random(1)).explanation
+        print(f"explanation of {count} candidates: {len(to_text(made)) / 1000:.1f} kB")
     print(f"target: p99 at most {TARGET_P99_MS:g} ms")
 
 

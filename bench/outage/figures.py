@@ -56,10 +56,11 @@ def measure(make: Callable[[int], Strategy], drill: Drill, *, seeds: Sequence[in
 
 def table(rows: dict[str, Figures], drill: Drill) -> str:
     """Return the figures as they are printed."""
+    proofs = "" if drill.proved_s is None else f", proofs {drill.proved_s:g} s"
     told = (
         f"{drill.before} messages healthy, {drill.during} in a silent outage of route {drill.failing} (converts "
-        f"{drill.dropped:.2f}), {drill.after} after it; {drill.per_s:g} a second, known {drill.late_s:g} s late; "
-        f"an oracle has {oracle(drill):.2f} during it"
+        f"{drill.dropped:.2f}), {drill.after} after it; {drill.per_s:g} a second, known {drill.late_s:g} s late"
+        f"{proofs}; an oracle has {oracle(drill):.2f} during it"
     )
     lines = [told, f"{'':36}{'healthy':>9}{'outage':>9}{'cost':>8}{'back':>8}   70 % back in"]
     for name, each in rows.items():

@@ -4,9 +4,9 @@ Time is a number here: nothing waits, and a seed tells everything that happens.
 """
 
 import random
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Protocol
 
 
@@ -29,15 +29,23 @@ ROUTES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drill:
-    """Route `failing` drops to `dropped` for the middle part; outcomes are known `late_s` after the message."""
+    """Route `failing` drops to `dropped` for the middle part; outcomes are known `late_s` after the message.
+
+    A code that comes back is known when it does, `proved_s` after the message; None: as late as the others.
+    """
 
     before: int = 10_000
     during: int = 3_000
     after: int = 1_000
     per_s: float = 5.0
     late_s: float = 40.0
+    proved_s: float | None = None
     failing: str = "a"
     dropped: float = 0.30
+
+    def known_after_s(self, sent: "Sent") -> float:
+        """Return how long after a message its outcome is known."""
+        return self.proved_s if sent.is_proved and self.proved_s is not None else self.late_s
 
     def rate_of(self, route: SimulatedRoute, message: int) -> float:
         """Return the conversion of a route at a message."""
@@ -69,14 +77,15 @@ def run(strategy: Strategy, drill: Drill, *, seed: int) -> list[Sent]:
     """Send all messages of a drill; return what became of each."""
     rng = random.Random(f"{seed}/world")
     routes: Mapping[str, SimulatedRoute] = {each.name: each for each in ROUTES}
-    on_their_way: deque[tuple[float, Sent]] = deque()
+    on_their_way: list[tuple[float, int]] = []
     sent: list[Sent] = []
     for message in range(drill.before + drill.during + drill.after):
         now_s = message / drill.per_s
-        while on_their_way and on_their_way[0][0] + drill.late_s <= now_s:
-            at_s, outcome = on_their_way.popleft()
-            strategy.learn(outcome.route, is_proved=outcome.is_proved, sent_s=at_s)
+        while on_their_way and on_their_way[0][0] <= now_s:
+            _, earlier = heappop(on_their_way)
+            outcome = sent[earlier]
+            strategy.learn(outcome.route, is_proved=outcome.is_proved, sent_s=earlier / drill.per_s)
         name = strategy.pick(now_s=now_s)
         sent.append(Sent(name, rng.random() < drill.rate_of(routes[name], message)))
-        on_their_way.append((now_s, sent[-1]))
+        heappush(on_their_way, (now_s + drill.known_after_s(sent[-1]), message))
     return sent

@@ -46,13 +46,14 @@ class Candidate:
     def id(self) -> str:
         """Return the words that name this route and no other."""
         route = self.route
-        return f"{route.carrier}/{route.pool_country}/{route.sender}/{route.channel}"
+        # Half the time of an f-string, for words that are enums.
+        return "/".join((route.carrier, route.pool_country, route.sender, route.channel))  # noqa: FLY002
 
     @property
     def group(self) -> str:
         """Return the words that name the routes whose evidence is kept together: all but the sender."""
         route = self.route
-        return f"{route.carrier}/{route.pool_country}/{route.sender_type}/{route.channel}"
+        return "/".join((route.carrier, route.pool_country, route.sender_type, route.channel))  # noqa: FLY002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

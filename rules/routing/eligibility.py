@@ -65,7 +65,7 @@ class Eligible:
 
 def broken_rules(candidate: Candidate, situation: Situation) -> tuple[Rule, ...]:
     """Return every rule that removes a candidate, in the order of the rules; none when it may be taken."""
-    return tuple(rule for rule, is_broken in _BREAKS.items() if is_broken(candidate, situation))
+    return tuple([rule for rule, is_broken in _BREAKS.items() if is_broken(candidate, situation)])
 
 
 def eligible(candidates: Iterable[Candidate], situation: Situation) -> Eligible:

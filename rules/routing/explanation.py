@@ -6,7 +6,7 @@ the draws come out the same, and from the stored draws the same route is taken w
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass, fields
 from typing import Any
 
 from domain.routing import Mode
@@ -93,8 +93,16 @@ def replay_from_draws(explanation: Explanation) -> str | None:
 
 
 def to_text(explanation: Explanation) -> str:
-    """Return what is stored."""
-    return json.dumps(asdict(explanation), separators=(",", ":"))
+    """Return what is stored: JSON with a row for each route, in the order of the fields of `Entrant`, then the draw."""
+    said = {
+        "version": explanation.version,
+        "mode": explanation.mode,
+        "seed": explanation.seed,
+        "is_degraded": explanation.is_degraded,
+        "ranked": [[*astuple(each.entrant), each.score] for each in explanation.ranked],
+        "removed": [[each.id, *each.rules] for each in explanation.removed],
+    }
+    return json.dumps(said, separators=(",", ":"))
 
 
 def of_text(text: str) -> Explanation:
@@ -108,11 +116,14 @@ def of_text(text: str) -> Explanation:
     return Explanation(
         mode=Mode(said["mode"]),
         seed=said["seed"],
-        ranked=tuple(Ranked(Entrant(**each["entrant"]), each["score"]) for each in said["ranked"]),
-        removed=tuple(Removed(each["id"], tuple(map(Rule, each["rules"]))) for each in said["removed"]),
+        ranked=tuple(Ranked(Entrant(**dict(zip(_FIELDS, row, strict=True))), score) for *row, score in said["ranked"]),
+        removed=tuple(Removed(name, tuple(map(Rule, rules))) for name, *rules in said["removed"]),
         is_degraded=said["is_degraded"],
         version=said["version"],
     )
+
+
+_FIELDS = tuple(each.name for each in fields(Entrant))
 
 
 class _Recorded:

@@ -7,7 +7,7 @@ draws near its rate, what is hardly known draws anywhere, and so is tried now an
 answer depends on the set of routes and not on their order.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, assert_never
 from zlib import crc32
@@ -17,6 +17,10 @@ from rules.routing.candidates import Candidate
 
 # A cheaper route may convert this much less, as a share of the best one's rate, and still be taken.
 TOLERANCE = 0.05
+# What is stored is what was compared, and no longer than it must be.
+_EXACT_TO = 4
+# A rate may be drawn as nothing; a price over nothing is no number.
+_LEAST_RATE = 1e-4
 
 
 class Chance(Protocol):
@@ -65,10 +69,10 @@ def entrant_of(candidate: Candidate, *, tries: int = 0, recipient: str = "", las
         group=candidate.group,
         place=candidate.place,
         price_micros=candidate.price_micros,
-        alpha=evidence.alpha,
-        beta=evidence.beta,
+        alpha=round(evidence.alpha, _EXACT_TO),
+        beta=round(evidence.beta, _EXACT_TO),
         tries=tries,
-        affinity=0 if sender == last_sender else 1 + crc32(f"{recipient}/{sender}".encode()),
+        affinity=0 if sender == last_sender else 1 + crc32(sender.encode(), crc32(recipient.encode())),
         probes=candidate.probes,
     )
 
@@ -77,12 +81,12 @@ def rank(entrants: Iterable[Entrant], *, mode: Mode, chance: Chance) -> tuple[Ra
     """Return the routes, best first; those whose carrier this verification has tried less go before the others."""
     listed = sorted(entrants, key=_name)
     scores = {} if mode is Mode.ORDERED else _draws(listed, chance)
-    best = _best_by_tries(listed, scores)
-    keyed = [
-        ((each.tries, not each.probes), _key(each, scores, mode=mode, best=best), each.affinity, each.id, each)
-        for each in listed
-    ]
-    return tuple(Ranked(each, scores.get(each.group)) for *_, each in sorted(keyed, key=lambda key: key[:4]))
+    by_mode = _by_mode(mode, scores, best=_best_by_tries(listed, scores))
+
+    def key(each: Entrant) -> tuple[int, bool, _Key, int, str]:
+        return (each.tries, not each.probes, by_mode(each), each.affinity, each.id)
+
+    return tuple(Ranked(each, scores.get(each.group)) for each in sorted(listed, key=key))
 
 
 def _name(entrant: Entrant) -> str:
@@ -92,7 +96,7 @@ def _name(entrant: Entrant) -> str:
 def _draws(entrants: Iterable[Entrant], chance: Chance) -> dict[str, float]:
     """Draw a conversion rate for each group, in the order of their names."""
     known = {each.group: (each.alpha, each.beta) for each in entrants}
-    return {group: chance.betavariate(*known[group]) for group in sorted(known)}
+    return {group: round(chance.betavariate(*known[group]), _EXACT_TO) for group in sorted(known)}
 
 
 def _best_by_tries(entrants: Iterable[Entrant], scores: Mapping[str, float]) -> dict[int, float]:
@@ -102,18 +106,21 @@ def _best_by_tries(entrants: Iterable[Entrant], scores: Mapping[str, float]) -> 
     return best
 
 
-def _key(entrant: Entrant, scores: Mapping[str, float], *, mode: Mode, best: Mapping[int, float]) -> _Key:
-    score = scores.get(entrant.group, 0.0)
+def _by_mode(mode: Mode, scores: Mapping[str, float], *, best: Mapping[int, float]) -> Callable[[Entrant], _Key]:
+    """Return what a mode orders by, least first."""
     match mode:
         case Mode.ORDERED:
-            return (entrant.place,)
+            return lambda each: (each.place,)
         case Mode.BEST:
-            return (-score, entrant.price_micros)
+            return lambda each: (-scores[each.group], each.price_micros)
         case Mode.CHEAPEST:
-            return (entrant.price_micros / max(score, 1e-9), -score)
-        case Mode.ADAPTIVE if score >= best[entrant.tries] * (1 - TOLERANCE):
-            return (0, entrant.price_micros, -score)
+            return lambda each: (each.price_micros / max(scores[each.group], _LEAST_RATE), -scores[each.group])
         case Mode.ADAPTIVE:
-            return (1, -score, entrant.price_micros)
+            good = {tries: rate * (1 - TOLERANCE) for tries, rate in best.items()}
+            return lambda each: (
+                (0, each.price_micros, -scores[each.group])
+                if scores[each.group] >= good[each.tries]
+                else (1, -scores[each.group], each.price_micros)
+            )
         case _:
             assert_never(mode)

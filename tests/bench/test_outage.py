@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from bench.outage.figures import STRATEGIES, measure, oracle
-from bench.outage.world import Drill
+from bench.outage.world import Drill, run
 from bench.route_choice import CANDIDATES, TARGET_P99_MS, candidates
 from runtime.settings import ROOT
 
@@ -30,6 +30,29 @@ def test_the_same_seed_tells_the_same_story() -> None:
     one, again = (measure(STRATEGIES["product, adaptive"], Drill(before=200, during=200), seeds=[3]) for _ in range(2))
 
     assert one == again
+
+
+class Listener:
+    """Sends everything on one route, and notes when it is told what."""
+
+    def __init__(self) -> None:
+        self.now_s, self.heard = 0.0, list[tuple[bool, float]]()
+
+    def pick(self, *, now_s: float) -> str:
+        self.now_s = now_s
+        return "b"
+
+    def learn(self, route: str, *, is_proved: bool, sent_s: float) -> None:
+        assert route == "b"
+        self.heard.append((is_proved, round(self.now_s - sent_s)))
+
+
+def test_a_proof_is_known_when_the_code_is_typed_and_its_absence_late() -> None:
+    listener = Listener()
+
+    run(listener, Drill(before=600, during=0, after=0, proved_s=12), seed=1)
+
+    assert set(listener.heard) == {(True, 12), (False, 40)}
 
 
 def test_the_table_has_a_row_for_every_strategy() -> None:
