@@ -81,7 +81,9 @@ async def dispatching(environment: WorkflowEnvironment, fake: FakeDispatch) -> A
     posts = Worker(client, task_queue=WEBHOOK_QUEUE, activities=[fake.dispatch])
     async with workflows, posts:
         await DispatcherWorkflows(client).wake(endpoint)
-        handle = client.get_workflow_handle_for(WebhookDispatchWorkflow.run, f"webhooks/{webhook_id(endpoint)}")
+        handle: WorkflowHandle[WebhookDispatchWorkflow, None] = client.get_workflow_handle(
+            f"webhooks/{webhook_id(endpoint)}"
+        )
         yield Dispatched(environment=environment, endpoint=endpoint, handle=handle)
         await Replayer(workflows=[WebhookDispatchWorkflow]).replay_workflow(await handle.fetch_history())
 
