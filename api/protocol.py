@@ -7,7 +7,6 @@ that is whole when it arrives costs no clock and no timer: one look a second at 
 
 import asyncio
 import math
-from enum import Enum, auto
 from typing import Any
 from weakref import WeakSet
 
@@ -35,14 +34,9 @@ MAX_AHEAD = 16
 _LOOK_EVERY_S = 1.0
 # A client that is cut off while it sends does not hear why; so for a moment what it still sends is dropped.
 _LINGER_S, _LINGER_BYTES = 1.0, 1024 * 1024
+# How far a request has arrived. Numbers, because members of an `Enum` are slow to look up on Python 3.11.
+_WAITING, _HEAD, _BODY, _WHOLE = range(4)
 _NOT_HTTP = "This is not a request that HTTP/1.1 allows; the connection is closed."
-
-
-class _Phase(Enum):
-    WAITING = auto()
-    HEAD = auto()
-    BODY = auto()
-    WHOLE = auto()
 
 
 class _StopParsingError(Exception):
@@ -72,7 +66,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         # uvicorn would answer in plain text, and only once there is a request.
         self._room, self.limit_concurrency = self.limit_concurrency, None
-        self._phase = _Phase.WAITING
+        self._phase = _WAITING
         self._due = self._take_due = math.inf
         self._chunk_bytes = self._unclaimed_bytes = self._head_bytes = self._dropped_bytes = 0
         self._refusal: DomainError = BadRequestError(_NOT_HTTP)
@@ -96,15 +90,15 @@ class GuardedProtocol(HttpToolsProtocol):
             self._drop(size)
             return
         self._chunk_bytes = self._unclaimed_bytes = size
-        if self._phase is _Phase.HEAD:
+        if self._phase == _HEAD:
             self._head_bytes += size
         super().data_received(data)
-        if self._phase is not _Phase.WHOLE or self.cycle.response_complete:
+        if self._phase != _WHOLE or self.cycle.response_complete:
             self._wait_for_the_rest()
 
     def on_message_begin(self) -> None:
         """Begin a head. What a chunk held before it is not its own."""
-        self._phase = _Phase.HEAD
+        self._phase = _HEAD
         self._head_bytes, self._unclaimed_bytes = self._unclaimed_bytes, 0
         super().on_message_begin()
 
@@ -115,7 +109,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refusal = refusal
             raise _StopParsingError
         super().on_headers_complete()
-        self._phase, self._due = _Phase.BODY, math.inf
+        self._phase, self._due = _BODY, math.inf
         self.headers = _NO_TRAILERS
         if self.parser.should_upgrade():
             # The parser reads no further, and a body would be taken for the next request.
@@ -123,7 +117,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Stop waiting: the rest is ours."""
-        self._phase, self._due, self._unclaimed_bytes = _Phase.WHOLE, math.inf, 0
+        self._phase, self._due, self._unclaimed_bytes = _WHOLE, math.inf, 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's sentence
@@ -182,16 +176,16 @@ class GuardedProtocol(HttpToolsProtocol):
     def _wait_for_the_rest(self) -> None:
         if self._is_refused:
             return
-        if self._phase is _Phase.HEAD and self._head_bytes > MAX_HEAD_BYTES:
+        if self._phase == _HEAD and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(_head_too_large())
         elif self._due == math.inf:
-            self._due = self.loop.time() + (BODY_S if self._phase is _Phase.BODY else HEAD_S)
+            self._due = self.loop.time() + (BODY_S if self._phase == _BODY else HEAD_S)
 
     def _cut_off(self, now: float) -> None:
         if self.flow.read_paused:
             # It is we who do not read on, until an earlier request is answered.
             self._due = now + BODY_S
-        elif self._phase in {_Phase.HEAD, _Phase.BODY}:
+        elif self._phase in {_HEAD, _BODY}:
             self._refuse(RequestTimeoutError(f"Head and body may take {HEAD_S:.0f} seconds each to arrive."))
         else:
             self._is_refused = True
@@ -218,8 +212,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def _is_answerable(self) -> bool:
         """Say whether the client would take an answer for that to what is refused, and not to another request."""
         if self.cycle is None or self.cycle.response_complete:
-            return self._phase is not _Phase.BODY
-        return self._phase is _Phase.BODY and not self.cycle.response_started and not self.pipeline
+            return self._phase != _BODY
+        return self._phase == _BODY and not self.cycle.response_started and not self.pipeline
 
     def _as_bytes(self, error: DomainError) -> bytes:
         answer = problem(error)
