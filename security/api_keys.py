@@ -28,9 +28,9 @@ class NewKey:
     digest: str
 
 
-def make_key(pepper: bytes, *, environment: Environment) -> NewKey:
-    """Return a fresh key of an environment."""
-    body = "".join(secrets.choice(_BASE62) for _ in range(_ID_LENGTH + _SECRET_LENGTH))
+def make_key(pepper: bytes, *, environment: Environment, key_id: str | None = None) -> NewKey:
+    """Return a fresh key of an environment; with an id that is given, another secret for it."""
+    body = (key_id or _drawn(_ID_LENGTH)) + _drawn(_SECRET_LENGTH)
     text = f"{_PREFIXES[environment]}{body}"
     text += _checksum(text)
     return NewKey(key_id=body[:_ID_LENGTH], text=text, digest=digest_of(pepper, text))
@@ -52,6 +52,10 @@ def digest_of(pepper: bytes, text: str) -> str:
 def is_same(stored: str, computed: str) -> bool:
     """Compare two digests in constant time."""
     return hmac.compare_digest(stored, computed)
+
+
+def _drawn(length: int) -> str:
+    return "".join(secrets.choice(_BASE62) for _ in range(length))
 
 
 def _checksum(text: str) -> str:

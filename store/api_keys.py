@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, insert, or_, select, update
+from sqlalchemy import and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.access import Scope, scopes_as_text, scopes_of
@@ -29,8 +29,13 @@ _FIND = (
     .join(_account, _account.c.id == _key.c.account_id)
     .where(_key.c.key_id == bindparam("of_key"), _IS_LIVE)
 )
-# One row whether there is such a key or not, so that both are the same to read.
-_DIGEST = select(select(_key.c.digest).where(_key.c.key_id == bindparam("of_key"), _IS_LIVE).scalar_subquery())
+# A digest of some key where none has the id, so that a row is fetched and compared with in either case.
+_DIGEST = select(
+    func.coalesce(
+        select(_key.c.digest).where(_key.c.key_id == bindparam("of_key"), _IS_LIVE).scalar_subquery(),
+        select(_key.c.digest).order_by(_key.c.key_id).limit(1).scalar_subquery(),
+    )
+)
 _OF_ACCOUNT = and_(_key.c.account_id == bindparam("of_account"), _key.c.environment == bindparam("of_environment"))
 
 
@@ -61,7 +66,10 @@ class NewApiKey:
 
 
 async def find_digest(connection: AsyncConnection, key_id: str) -> str | None:
-    """Return what a live key is compared with, whoever's it is: for finding out who calls."""
+    """Return what a key is compared with, whoever's it is; another one's digest where no live key has the id.
+
+    Whether the key that fits lives is for `find_key` to say. None when there are no keys at all.
+    """
     digest: str | None = (await connection.execute(_DIGEST, {"of_key": key_id})).scalar_one()
     return digest
 

@@ -17,6 +17,10 @@ NAMES = {
 _HEADERS = {"stream_events": {"Last-Event-ID": f"evt_{'0' * 32}"}}
 
 
+# Operations whose answer does not end by itself.
+STREAMS = frozenset({"stream_events"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
     """One operation: its id, how it is called, and what the document says of it."""
