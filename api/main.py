@@ -1,5 +1,6 @@
 """The composition root of an API process: settings in, application out (`python -m api.serve` serves it)."""
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -26,6 +27,7 @@ from runtime.setup import (
 )
 from runtime.temporal import connect, payload_cipher
 from security.audit_signing import AuditSigner
+from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
 from security.keyring import KeyRing
 from services.access_watch import AccessWatch
 from services.accounts import Accounts
@@ -65,7 +67,7 @@ def create() -> FastAPI:
 async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """Open what an API process works with, and close it again."""
     database = Database(settings.database, pool_size=settings.database_pool)
-    keys = await open_keys(database, key_encryption(settings), within_s=DATABASE_PATIENCE_S)
+    keys = await _open_keys(settings, database)
     client = await connect(settings, keys=keys)
     async with carrier_client() as http:
         parts = parts_of(
@@ -80,6 +82,18 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
         yield parts
         await parts.close()
     await database.close()
+
+
+async def _open_keys(settings: Settings, database: Database) -> KeyRing:
+    """Return the instance's keys; what is wrong with them is said in a sentence of its own, before the server's trace.
+
+    The logs would take a key's name in it for a code, and withhold it.
+    """
+    try:
+        return await open_keys(database, key_encryption(settings), within_s=DATABASE_PATIENCE_S)
+    except (BadKeyError, MissingKeyError, WrongKeyError) as error:
+        sys.stderr.write(f"{error}\n")
+        raise
 
 
 def parts_of(

@@ -8,10 +8,12 @@ from bench.chaos.database_gone import database_gone
 from bench.chaos.edge import hostile_requests, stalled_sockets
 from bench.chaos.guesses import guesses_at_once, resend_loop
 from bench.chaos.installation import Installation
+from bench.chaos.keys_exchanged import keys_exchanged
 from bench.chaos.many_writers import many_writers
 from bench.chaos.number_tricks import number_tricks
 from bench.chaos.orphans import orphaned_rows
 from bench.chaos.repeats import repeated_posts
+from bench.chaos.rotation_killed import rotation_killed
 from bench.chaos.silent_carrier import carrier_times_out, killed_before_commit
 from bench.chaos.temporal_away import temporal_away, temporal_restarted
 from bench.chaos.verdict import Plan, Verdict
@@ -34,5 +36,7 @@ DRILLS: Mapping[str, Drill] = {
     "F20": stalled_sockets,
     "F21": hostile_requests,
     "F22": number_tricks,
+    "F26": keys_exchanged,
+    "F28K": rotation_killed,
     "ORPHAN": orphaned_rows,
 }

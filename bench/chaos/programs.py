@@ -66,25 +66,31 @@ class Programs:
         child.command = [sys.executable, "-m", "bench.chaos.writer", str(writers)]
         return self._started(child)
 
-    def api(self, number: int, *, port: int, clock_s: int = 0) -> Program:
-        """Return one of several API processes."""
+    def command(self, name: str, *words: str, told: Mapping[str, str] | None = None) -> Program:
+        """Return one of an operator's commands, `countersign` and these words."""
+        child = self._fitted(self.launch.worker(), name, 0, told)
+        child.command = [sys.executable, "-m", "cli", *words]
+        return self._started(child)
+
+    def api(self, number: int, *, port: int, clock_s: int = 0, told: Mapping[str, str] | None = None) -> Program:
+        """Return one of several API processes; `told` are settings of this one alone."""
         settings = self.launch.settings.model_copy(update={"port": port})
         child = replace(self.launch, settings=settings).api_server()
-        return self._started(self._fitted(child, f"api-{number}", clock_s))
+        return self._started(self._fitted(child, f"api-{number}", clock_s, told))
 
-    def worker(self, number: int, *, clock_s: int = 0) -> Program:
+    def worker(self, number: int, *, clock_s: int = 0, told: Mapping[str, str] | None = None) -> Program:
         """Return one of several workers."""
-        return self._started(self._fitted(self.launch.worker(), f"worker-{number}", clock_s))
+        return self._started(self._fitted(self.launch.worker(), f"worker-{number}", clock_s, told))
 
     def _started(self, child: Child) -> Program:
         return Command(child) if self.forks is None else Forked(child, self.forks)
 
-    def _fitted(self, child: Child, name: str, clock_s: int) -> Child:
+    def _fitted(self, child: Child, name: str, clock_s: int, told: Mapping[str, str] | None = None) -> Child:
         python, *rest = child.command
         skewed = ["-m", "bench.chaos.skewed", str(clock_s)] if clock_s else []
         return Child(
             name=name,
             command=[python, *skewed, *rest],
-            environment={**child.environment, **self.environment},
+            environment={**child.environment, **self.environment, **(told or {})},
             log=child.log.with_name(f"{name}.log"),
         )
