@@ -121,6 +121,19 @@ async def test_an_unknown_key_is_loaded_once_for_all_who_wait_and_the_newest_sea
     assert behind.seal(PLAIN, workflow_id=WORKFLOW).metadata["countersign-kid"] == b"new"
 
 
+async def test_after_a_rotation_the_newest_key_seals_although_nothing_sealed_with_it_was_met() -> None:
+    newest = "old"
+
+    async def current() -> PayloadKeys:
+        return PayloadKeys(newest=newest, by_kid=KEYS)
+
+    keeping_up = PayloadCipher(await current(), namespace="default", current=current)
+    newest = "new"
+    await keeping_up.keep_up()
+
+    assert keeping_up.seal(PLAIN, workflow_id=WORKFLOW).metadata["countersign-kid"] == b"new"
+
+
 async def test_a_key_that_nobody_knows_is_asked_for_once_however_many_payloads_name_it() -> None:
     loads = 0
 
