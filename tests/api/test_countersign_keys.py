@@ -1,5 +1,6 @@
 """`./countersign keys`, and what every process does at its start with a key that is missing or wrong."""
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -8,14 +9,16 @@ from pathlib import Path
 import pytest
 
 from cli.ports import free_port
-from security.key_encryption import LocalKey
+from security.key_encryption import KeyEncryptions, LocalKey
+from services.keys import open_keys
+from store.engine import Database
+from store.migrate import migrate
 from tests.architecture.code_rules import ROOT
 from tests.keys import a_master_key
 
 MASTER, OTHER = a_master_key(), a_master_key()
-API = ("-m", "uvicorn", "--factory", "api.main:create", "--host", "127.0.0.1", "--log-level", "warning")
 PROCESSES = {
-    "api": (*API, "--port"),
+    "api": ("-m", "api.serve"),
     "worker": (str(ROOT / "worker.py"),),
     "command": ("-m", "cli", "key", "create", "ACME"),
     "make run": ("-m", "cli.run"),
@@ -49,11 +52,16 @@ def said(home: Path, *words: str, **keys: str) -> str:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Return an instance with an account, and keys wrapped by MASTER."""
-    said(tmp_path, "migrate", COUNTERSIGN_MASTER_KEY=MASTER)
-    said(tmp_path, "account", "create", "ACME", COUNTERSIGN_MASTER_KEY=MASTER)
-    said(tmp_path, "key", "create", "ACME", COUNTERSIGN_MASTER_KEY=MASTER)
+    """Return an instance with keys wrapped by MASTER."""
+    asyncio.run(_made(f"sqlite+aiosqlite:///{tmp_path / 'countersign.db'}"))
     return tmp_path
+
+
+async def _made(url: str) -> None:
+    database = Database(url)
+    await migrate(database)
+    await open_keys(database, KeyEncryptions(LocalKey(MASTER)))
+    await database.close()
 
 
 def test_keys_are_rotated_and_wrapped_anew_and_their_state_is_told(home: Path) -> None:
@@ -86,7 +94,7 @@ def test_the_state_is_told_without_the_right_key_and_with_another_exit_code(home
 def test_no_process_starts_with_a_missing_or_wrong_key_and_each_names_both(
     home: Path, process: str, given: dict[str, str]
 ) -> None:
-    command = [sys.executable, *PROCESSES[process], *([str(free_port())] if process == "api" else [])]
+    command = [sys.executable, *PROCESSES[process]]
     done = subprocess.run(
         command, cwd=home, env=environment(home, **given), capture_output=True, text=True, check=False, timeout=60
     )
