@@ -94,6 +94,7 @@ async def key_status(database: Database) -> KeyStatus:
             accounts=await count_accounts(connection),
             rotation=await latest_rotation(connection),
             sealed_before={
-                f"{each.table.name}.{each.name}": await count_sealed_before(connection, each) for each in SEALED_COLUMNS
+                f"{each.table.name}.{each.column}": await count_sealed_before(connection, each)
+                for each in SEALED_COLUMNS
             },
         )

@@ -28,7 +28,7 @@ class Resealing:
 
     async def run(self, tell: Tell) -> None:
         """Seal what is not sealed with the newest key."""
-        seen, stage = 0, f"{self._column.table.name}.{self._column.name} sealed anew"
+        seen, stage = 0, f"{self._column.table.name}.{self._column.column} anew"
         async with self._database.reading() as connection:
             until = await last_row(connection, self._column)
             total = 0 if until is None else await count_rows(connection, self._column, until=until)

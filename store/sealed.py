@@ -15,6 +15,7 @@ from domain.statuses import Environment
 from store.guards import NumberKey, new_person_salt, of_guard
 from store.key_tables import WrappedKey
 from store.tables import NumberGuard, Verification, table_of
+from store.webhook_tables import Webhook
 
 _key, _guard = table_of(WrappedKey), table_of(NumberGuard)
 _FILL_SALT = (
@@ -43,7 +44,13 @@ class SealedColumn:
     has_account: bool = True
 
 
-SEALED_COLUMNS = (SealedColumn(table=table_of(Verification), column="number_sealed", name="number", is_personal=True),)
+SEALED_COLUMNS = (
+    SealedColumn(table=table_of(Verification), column="number_sealed", name="number", is_personal=True),
+    # All three are sealed as the endpoint's secret.
+    SealedColumn(table=table_of(Webhook), column="secret_sealed", name="secret"),
+    SealedColumn(table=table_of(Webhook), column="previous_sealed", name="secret"),
+    SealedColumn(table=table_of(Webhook), column="ed25519_sealed", name="secret"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +87,7 @@ async def page_of(
         whose += [of_guard("person_salt"), table.c.environment, table.c.number_hash]
     query = (
         select(table.c.id, table.c[column.column].label("sealed"), *whose)
-        .where(table.c.id > after, table.c.id <= until)
+        .where(table.c.id > after, table.c.id <= until, table.c[column.column].is_not(None))
         .order_by(table.c.id)
         .limit(at_most)
     )
@@ -118,7 +125,11 @@ async def count_sealed_before(connection: AsyncConnection, column: SealedColumn)
         of_instance = select(func.max(_key.c.version)).where(_key.c.use == "columns").scalar_subquery()
         joined = table.outerjoin(_key, and_(_key.c.use == "columns", _key.c.version == of_instance))
     named = literal("v1.").concat(_key.c.kid).concat(".%")
-    query = select(func.count(literal(1))).select_from(joined).where(or_(_key.c.kid.is_(None), ~value.like(named)))
+    query = (
+        select(func.count(literal(1)))
+        .select_from(joined)
+        .where(value.is_not(None), or_(_key.c.kid.is_(None), ~value.like(named)))
+    )
     return int((await connection.execute(query)).scalar_one())
 
 

@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import func, select, update
 from sqlmodel import SQLModel
 
+from domain.events import BEGINNING
 from domain.facts import Caller
-from runtime.setup import number_sealer
+from domain.ids import new_id
+from runtime.setup import number_sealer, webhook_secrets
 from security.columns import key_id_of
 from security.key_encryption import KeyEncryptions, LocalKey, WrongKeyError
 from security.keyring import KeyRing, KeyUse
@@ -25,11 +27,13 @@ from store.key_tables import WrappedKey
 from store.sealed import SEALED_COLUMNS
 from store.tables import NumberGuard, Verification, table_of
 from store.verifications import insert_verification
+from store.webhooks import NewWebhook, Whose, insert_webhook, read_webhook
 from tests.building import a_caller, a_new_row
 from tests.keys import Kms, KmsKey, a_master_key
 
 KEK = KeyEncryptions(LocalKey(a_master_key()))
 _verification = table_of(Verification)
+COLUMNS = [f"{each.table.name}.{each.column}" for each in SEALED_COLUMNS]
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -100,7 +104,7 @@ async def test_a_rotation_seals_every_number_with_a_new_key_of_its_account(own_d
     assert {each: number for each, (number, _) in after.items()} == {each: n for each, (n, _) in before.items()}
     assert set(made) == set(after)
     assert not {kid for _, kid in before.values()} & {kid for _, kid in after.values()}
-    assert (await key_status(own_database)).sealed_before == {"verification.number": 0}
+    assert (await key_status(own_database)).sealed_before == dict.fromkeys(COLUMNS, 0)
 
 
 async def test_a_running_process_reads_what_it_never_saw_the_key_of(own_database: Database) -> None:
@@ -128,7 +132,7 @@ async def test_what_is_one_way_stays(own_database: Database) -> None:
     assert set(ROTATED) == {KeyUse.CODES, KeyUse.PAYLOADS, KeyUse.COLUMNS}
 
 
-@pytest.mark.parametrize("stage", ["new keys for accounts", "verification.number sealed anew", "after everything"])
+@pytest.mark.parametrize("stage", ["new keys for accounts", "verification.number_sealed anew", "after everything"])
 async def test_a_rotation_that_died_is_gone_on_with_and_gives_each_account_one_new_key(
     own_database: Database, stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,7 +158,7 @@ async def test_a_rotation_that_died_is_gone_on_with_and_gives_each_account_one_n
     assert len(died) == len(await numbers(own_database, await open_keys(own_database, KEK))) == 5
     assert (done.rotation_id, done.was_resumed) == (1, True)
     assert await count(own_database, table_of(WrappedKey).c.use == "data") == 10
-    assert (await key_status(own_database)).sealed_before == {"verification.number": 0}
+    assert (await key_status(own_database)).sealed_before == dict.fromkeys(COLUMNS, 0)
     async with own_database.reading() as connection:
         latest = await latest_rotation(connection)
     assert latest is not None
@@ -192,6 +196,37 @@ async def test_a_number_from_before_gets_its_person_a_salt_and_its_account_a_key
     assert kid == (await (await open_keys(own_database, KEK)).data.of_account(caller.account_id)).kid
 
 
+async def test_secrets_of_webhooks_are_sealed_anew_too(own_database: Database) -> None:
+    ring = await open_keys(own_database, KEK)
+    caller, webhook, secrets = await a_caller(own_database), new_id(), webhook_secrets(ring)
+    whose = Whose(account_id=caller.account_id, environment=caller.environment)
+    fresh = await secrets.fresh(account_id=caller.account_id, webhook=webhook)
+    ed25519 = await secrets.fresh_ed25519(account_id=caller.account_id, webhook=webhook)
+    new = NewWebhook(
+        id=webhook,
+        account_id=caller.account_id,
+        environment=caller.environment,
+        url="https://example.com/hook",
+        events=("verification.*",),
+        description=None,
+        secret_sealed=fresh.sealed,
+        ed25519_sealed=ed25519,
+        cursor=BEGINNING,
+    )
+    async with own_database.transaction() as connection:
+        before = await insert_webhook(connection, new)
+
+    done = await rotate(own_database)
+
+    async with own_database.reading() as connection:
+        after = await read_webhook(connection, webhook, whose)
+    assert after is not None
+    assert (done.values, after.sealed.previous) == (2, None)
+    assert key_id_of(after.sealed.current) != key_id_of(before.sealed.current)
+    assert await secrets.opened(after) == await secrets.opened(before)
+    assert fresh.text in await secrets.opened(after)
+
+
 async def number_sealer_of_instance(ring: KeyRing, phone: str, caller: Caller, row: UUID) -> str:
     """Return a number sealed with the instance's key, bound to its account, as the version before did."""
     key, nonce = await ring.columns.version(1), bytes(12)
@@ -211,7 +246,7 @@ async def test_a_value_that_no_key_opens_is_counted_and_left(own_database: Datab
     done = await rotate(own_database)
 
     assert (done.values, done.unreadable) == (0, 1)
-    assert (await key_status(own_database)).sealed_before == {"verification.number": 1}
+    assert (await key_status(own_database)).sealed_before["verification.number_sealed"] == 1
 
 
 async def test_after_rewrapping_only_the_new_key_is_needed(own_database: Database) -> None:
