@@ -2,7 +2,7 @@
 
 A number counts wherever its digits stand. A code, and the part of a number without its country code, counts when it is
 all of a run of digits; so the thirteen digits of a moment in milliseconds hold no code by chance. Not looked at are the
-digits of a hash or an id (a hex word of sixteen or more, which is decoded instead) and fractions of a second.
+digits of an id or a hash (a UUID; a hex word of sixteen or more, which is decoded instead) and fractions of a second.
 """
 
 import base64
@@ -15,7 +15,8 @@ from bench.canary.needles import Needles
 
 _RUN = re.compile(rb"(?<![0-9])[0-9]{4,}")
 _FRACTION = re.compile(rb"(?<=:[0-9]{2}[.,])[0-9]+")
-_HEX_WORD = re.compile(rb"[0-9A-Fa-f]{16,}")
+_UUID = rb"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}"
+_ID_OR_HASH = re.compile(_UUID + rb"|[0-9A-Fa-f]{16,}")
 _HEX = re.compile(rb"[0-9A-Fa-f]{8,}")
 _BASE64 = re.compile(rb"[0-9A-Za-z+/_-]{6,}")
 _UTF16 = re.compile(rb"(?:[0-9]\x00){4,}")
@@ -61,7 +62,7 @@ def _in(run: str, needles: Needles, lengths: Sequence[int]) -> Iterator[tuple[st
 
 def _views(chunk: bytes) -> Iterator[tuple[str, bytes]]:
     # Digits alone are no hash.
-    plain = _HEX_WORD.sub(lambda found: found[0] if found[0].isdigit() else b" ", chunk)
+    plain = _ID_OR_HASH.sub(lambda found: found[0] if found[0].isdigit() else b" ", chunk)
     plain = _FRACTION.sub(b"", plain)
     yield "as it is", plain
     yield "base64", b"\n".join(_decoded_base64(chunk))
