@@ -31,7 +31,7 @@ from store.webhook_dispatch import count_waiting, hold_webhook, record_tries, ta
 
 # Posts are given out for so long; those under way then end in 15 s at most.
 _GIVING_OUT_S = 20.0
-_ALIVE_EVERY_S = 3.0
+_ALIVE_EVERY_S = 1.5
 _HEADERS = {"content-type": "application/json", "user-agent": "Countersign"}
 
 

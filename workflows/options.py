@@ -23,7 +23,7 @@ CONCLUDE_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), max
 # A batch stops giving out posts long before this, and a post takes 15 s at most. A worker that dies stops saying that
 # it lives, and its batch is given to another one.
 DISPATCH = timedelta(seconds=90)
-DISPATCH_HEARTBEAT = timedelta(seconds=10)
+DISPATCH_HEARTBEAT = timedelta(seconds=6)
 DISPATCH_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 
 # Upkeep comes again by its schedule; one run need not be stubborn.

@@ -17,6 +17,7 @@ from bench.chaos.rotation_killed import rotation_killed
 from bench.chaos.silent_carrier import carrier_times_out, killed_before_commit
 from bench.chaos.temporal_away import temporal_away, temporal_restarted
 from bench.chaos.verdict import Plan, Verdict
+from bench.chaos.webhooks_late import webhooks_late
 from bench.chaos.worker_killed import worker_killed
 
 Drill: TypeAlias = Callable[[Installation, Plan], Awaitable[Verdict]]
@@ -33,6 +34,7 @@ DRILLS: Mapping[str, Drill] = {
     "F14": guesses_at_once,
     "F15": resend_loop,
     "F16": repeated_posts,
+    "F17": webhooks_late,
     "F20": stalled_sockets,
     "F21": hostile_requests,
     "F22": number_tricks,
