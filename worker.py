@@ -37,12 +37,21 @@ from domain.messages import VERIFICATION_QUEUE, WEBHOOK_QUEUE, carrier_queue
 from runtime.key_settings import key_encryption
 from runtime.logs import configure_logs
 from runtime.settings import Settings, read_settings, reference
-from runtime.setup import carrier_client, carriers, catalog, number_sealer, target_policy, webhook_secrets
+from runtime.setup import (
+    carrier_client,
+    carriers,
+    catalog,
+    configuration_of,
+    number_sealer,
+    target_policy,
+    webhook_secrets,
+)
 from runtime.temporal import connect
 from security.audit_signing import AuditSigner
 from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
 from security.keyring import KeyRing
 from security.targets import GuardedTargets
+from services.configuration import note_configuration
 from services.keys import DATABASE_PATIENCE_S, open_keys
 from services.webhook_dispatchers import DispatcherWorkflows, WebhookWatch
 from services.workflow_gateway import VerificationWorkflows
@@ -88,6 +97,7 @@ async def run(orders: Orders, settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
     database = Database(settings.database, pool_size=settings.database_pool)
     keys = await open_keys(database, key_encryption(settings), within_s=DATABASE_PATIENCE_S)
+    await note_configuration(database, process="worker", content=configuration_of(settings))
     client = await _client_once_there(settings, keys, stop)
     if client is None:
         return

@@ -19,6 +19,7 @@ from runtime.settings import Settings, read_settings, reference
 from runtime.setup import (
     carrier_client,
     catalog,
+    configuration_of,
     number_sealer,
     receipt_readers,
     sandbox_control,
@@ -35,6 +36,7 @@ from services.api_keys import ApiKeys
 from services.audit import Audit
 from services.callers import Callers
 from services.checks import Checks
+from services.configuration import note_configuration
 from services.events import Events
 from services.idempotency import Idempotency
 from services.keys import DATABASE_PATIENCE_S, open_keys
@@ -43,6 +45,7 @@ from services.payload_decoding import PayloadDecoding
 from services.presenting import Presenter
 from services.reading import Reading
 from services.receipts import Receipts
+from services.refusals import Refusals
 from services.sandbox import Sandbox
 from services.sends import Sends
 from services.sightings import Sightings
@@ -68,6 +71,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     """Open what an API process works with, and close it again."""
     database = Database(settings.database, pool_size=settings.database_pool)
     keys = await _open_keys(settings, database)
+    await note_configuration(database, process="api", content=configuration_of(settings))
     client = await connect(settings, keys=keys)
     async with carrier_client() as http:
         parts = parts_of(
@@ -110,9 +114,9 @@ def parts_of(
     limits, numbers = settings.check_limits, number_sealer(keys)
     watch, sightings = AccessWatch(database), Sightings(database=database, keys=keys)
     presenter = Presenter(numbers)
-    reading = Reading(database=database, presenter=presenter)
+    reading, refusals = Reading(database=database, presenter=presenter), Refusals(database)
     return Parts(
-        callers=Callers(database=database, keys=keys, watch=watch, sightings=sightings),
+        callers=Callers(database=database, keys=keys, watch=watch, sightings=sightings, refusals=refusals),
         watch=watch,
         sightings=sightings,
         proxies=proxies_of(settings.trusted_proxies),
@@ -122,7 +126,7 @@ def parts_of(
         leaked_keys=LeakedKeys(database=database, keys=keys, changed=watch.moved),
         verifications=Verifications(
             database=database,
-            sends=Sends(keys=keys, numbers=numbers, catalog=catalog(settings), limits=limits),
+            sends=Sends(keys=keys, numbers=numbers, catalog=catalog(settings), limits=limits, refusals=refusals),
             presenter=presenter,
             reading=reading,
             workflows=workflows,
@@ -134,12 +138,12 @@ def parts_of(
             keys=keys,
             presenter=presenter,
             workflows=workflows,
-            budget=_wrong_checks(settings, database),
+            budget=_wrong_checks(settings, database, refusals),
             failures_cap=limits.failures_in_a_row,
         ),
         reading=reading,
         payloads=_payloads(settings, keys, database),
-        receipts=Receipts(database=database, readers=receipt_readers(settings), workflows=workflows),
+        receipts=_receipts(settings, database, workflows, refusals),
         sandbox=Sandbox(sandbox_control(settings, http), database=database, carriers=catalog(settings).carriers),
         events=Events(database=database, draining=draining.begun),
         webhooks=Webhooks(database=database, secrets=webhook_secrets(keys), policy=target_policy(settings)),
@@ -166,12 +170,18 @@ def _rates(settings: Settings) -> RequestRates:
     )
 
 
-def _wrong_checks(settings: Settings, database: Database) -> WrongCheckBudget:
+def _wrong_checks(settings: Settings, database: Database, refusals: Refusals) -> WrongCheckBudget:
     return WrongCheckBudget(
         database,
         per_account=settings.wrong_checks_per_hour,
         per_instance=settings.wrong_checks_per_hour_instance,
+        refusals=refusals,
     )
+
+
+def _receipts(settings: Settings, database: Database, workflows: WorkflowGateway, refusals: Refusals) -> Receipts:
+    readers = receipt_readers(settings)
+    return Receipts(database=database, readers=readers, workflows=workflows, refusals=refusals)
 
 
 def _payloads(settings: Settings, keys: KeyRing, database: Database) -> PayloadDecoding:

@@ -23,6 +23,7 @@ FIELDS = frozenset(
         "carrier_code",
         "checkpoint",
         "key_id",
+        "lost",
         "regions",
         "role",
         "route",

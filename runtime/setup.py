@@ -19,6 +19,9 @@ from security.columns import Sealer
 from security.keyring import KeyRing
 from security.webhook_secrets import WebhookSecrets
 
+# Settings that may hold a password in the clear, and one with a port that `make run` draws anew each time. Those of a
+# secret type show nothing anyway.
+NOT_RECORDED = frozenset({"database_url", "redis_url", "sandbox_url"})
 # Below the 75 s after which the sandbox closes an idle connection, so that none is used while it is being closed.
 _KEEP_ALIVE_S = 60.0
 
@@ -98,3 +101,12 @@ def _sandbox_secret(settings: Settings) -> str:
     if settings.sandbox_secret is None:
         raise ValueError("COUNTERSIGN_SANDBOX_URL is set but COUNTERSIGN_SANDBOX_SECRET is not")
     return settings.sandbox_secret.get_secret_value()
+
+
+def configuration_of(settings: Settings) -> dict[str, bytes]:
+    """Return what a process starts with, to be recorded as hashes: settings without secrets, and the routes file."""
+    told = settings.model_dump(mode="json", exclude=set(NOT_RECORDED))
+    return {
+        "settings": json.dumps(told, sort_keys=True).encode(),
+        "routes": settings.routes_file.read_bytes(),
+    }

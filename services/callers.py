@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from domain.audit import SYSTEM, AuditEntry
 from domain.errors import AccountClosedError, AddressNotAllowedError, UnauthenticatedError
 from domain.facts import Caller
 from domain.statuses import AccountStatus
@@ -14,6 +15,7 @@ from rules.addresses import Address, Network, is_inside, networks_of
 from security.api_keys import digest_of, is_same, key_id_of
 from security.keyring import KeyRing
 from services.access_watch import AccessWatch
+from services.refusals import MINUTE_S, Refusals
 from services.sightings import Sightings
 from store.api_keys import find_digest, find_key
 from store.engine import Database
@@ -42,12 +44,14 @@ class Callers:
         keys: KeyRing,
         watch: AccessWatch,
         sightings: Sightings,
+        refusals: Refusals,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._keys = keys
         self._watch = watch
         self._sightings = sightings
+        self._refusals = refusals
         self._clock = clock
         self._known: dict[str, _Known] = {}
         watch.on_change(self._known.clear)
@@ -63,16 +67,17 @@ class Callers:
         """
         known = self._known.get(credential)
         if known is None or not self._watch.is_trusted or known.until <= self._clock():
-            known = await self._look_up(credential)
+            known = await self._look_up(credential, address)
         if known.networks and not is_inside(address, known.networks):
+            self._note(known.caller, f"key:{known.caller.key_id}", why="address")
             raise _not_from_here(address)
         text = None if address is None else str(address)
         self._sightings.note(known.caller, text)
         return replace(known.caller, address=text)
 
-    async def _look_up(self, credential: str) -> _Known:
+    async def _look_up(self, credential: str, address: Address | None) -> _Known:
         generation = self._watch.generation
-        known = await self._find(credential)
+        known = await self._find(credential, address)
         # What was changed while this was being read may not be remembered as it was.
         if generation == self._watch.generation and self._watch.is_trusted:
             if len(self._known) >= _REMEMBERED_AT_MOST:
@@ -80,9 +85,11 @@ class Callers:
             self._known[credential] = known
         return known
 
-    async def _find(self, credential: str) -> _Known:
+    async def _find(self, credential: str, address: Address | None) -> _Known:
         key_id = key_id_of(credential)
         if key_id is None:
+            subject = None if address is None else f"address:{self._keys.lookup_hash(str(address))}"
+            self._note(None, subject, why="not_known")
             raise _unknown()
         began_at = self._clock()
         async with self._database.reading() as connection:
@@ -90,11 +97,24 @@ class Callers:
             is_ours = is_same(digest or _NO_DIGEST, digest_of(self._keys.api_keys, credential))
             stored = await find_key(connection, key_id) if is_ours and digest is not None else None
         if stored is None:
+            self._note(None, f"key:{key_id}", why="not_known")
             raise _unknown()
         if stored.account_status is AccountStatus.CLOSED:
             raise AccountClosedError("This account is closed; nothing works with its keys.")
         lasts_s = float("inf") if stored.expires_in_s is None else stored.expires_in_s
         return _Known(stored.caller, networks_of(stored.allowlist), began_at + lasts_s)
+
+    def _note(self, caller: Caller | None, subject: str | None, *, why: str) -> None:
+        """Take note of a credential that was refused; whose it may be is not looked up for that."""
+        entry = AuditEntry(
+            account_id=None if caller is None else caller.account_id,
+            environment=None if caller is None else caller.environment,
+            actor=SYSTEM,
+            action="authentication.failed",
+            subject=subject,
+            details={"why": why},
+        )
+        self._refusals.note(entry, window_s=MINUTE_S)
 
 
 def _unknown() -> UnauthenticatedError:

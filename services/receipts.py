@@ -3,11 +3,14 @@
 from collections.abc import Mapping
 
 from carriers.protocol import ReceiptNotice, ReceiptReader
+from domain.audit import AuditEntry
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.events import NewEvent
 from domain.facts import AttemptFacts, VerificationFacts
+from domain.ids import attempt_id
 from domain.statuses import ReceiptStatus, VerificationStatus
 from domain.verification_events import receipt_arrived
+from services.refusals import MINUTE_S, Refusals
 from services.workflow_gateway import WorkflowGateway
 from store.attempts import read_attempt
 from store.engine import Database
@@ -21,7 +24,15 @@ _BAD = frozenset({ReceiptStatus.UNDELIVERED, ReceiptStatus.EXPIRED, ReceiptStatu
 class Receipts:
     """Takes receipts in."""
 
-    def __init__(self, *, database: Database, readers: Mapping[str, ReceiptReader], workflows: WorkflowGateway) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        readers: Mapping[str, ReceiptReader],
+        workflows: WorkflowGateway,
+        refusals: Refusals,
+    ) -> None:
+        self._refusals = refusals
         self._database = database
         self._readers = readers
         self._workflows = workflows
@@ -40,6 +51,7 @@ class Receipts:
             raise NotFoundError("No carrier of this name sends receipts here.")
         notice = reader.read(body=body, headers=dict(headers))
         if notice is None:
+            self._note(carrier, why="signature", subject=None)
             raise UnauthenticatedError("The receipt's signature or time is not right.")
         await self._store(carrier, notice)
 
@@ -47,6 +59,7 @@ class Receipts:
         async with self._database.transaction() as connection:
             found = await read_attempt(connection, notice.attempt_id)
             if found is None or found[1].carrier != carrier:
+                self._note(carrier, why="not_its_message", subject=attempt_id(notice.attempt_id))
                 raise NotFoundError("This carrier was given no message with this reference.")
             # Before its attempt: the order in which everybody locks them.
             verification = await hold_verification(connection, found[0])
@@ -65,6 +78,18 @@ class Receipts:
         is_pending = verification is not None and verification.status is VerificationStatus.PENDING
         if notice.status in _BAD and is_pending:
             await self._workflows.receipt_was_bad(found[0], attempt_id=notice.attempt_id)
+
+    def _note(self, carrier: str, *, why: str, subject: str | None) -> None:
+        """Take note of a receipt that is forged, or for a message that was another carrier's or nobody's."""
+        entry = AuditEntry(
+            account_id=None,
+            environment=None,
+            actor=f"carrier:{carrier}",
+            action="receipt.refused",
+            subject=subject,
+            details={"why": why},
+        )
+        self._refusals.note(entry, window_s=MINUTE_S)
 
 
 def _event(verification: VerificationFacts, attempt: AttemptFacts, notice: ReceiptNotice) -> NewEvent | None:

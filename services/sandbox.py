@@ -1,13 +1,15 @@
 """The sandbox's tools: the outbox to read a message from, and the carriers' scripts. For sandbox keys only."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from carriers.sandbox_control import SandboxControl
+from domain.audit import AuditEntry, JsonScalar
 from domain.errors import SandboxOnlyError, SandboxUnavailableError
 from domain.facts import Caller
 from domain.ids import parse
 from domain.sandbox import BehaviourView, SandboxBehaviour, SandboxMessage
 from domain.statuses import Environment
+from store import audit
 from store.attempts import own_attempts
 from store.engine import Database
 
@@ -56,7 +58,15 @@ class Sandbox:
 
         """
         control = self._for(caller)
-        return await control.set_behaviour(carrier, behaviour=behaviour, latency_ms=latency_ms, times=times, to=to)
+        view = await control.set_behaviour(carrier, behaviour=behaviour, latency_ms=latency_ms, times=times, to=to)
+        details = {
+            "behaviour": behaviour.value,
+            "latency_ms": latency_ms,
+            "times": times,
+            "for_one_number": to is not None,
+        }
+        await self._record(caller, "sandbox.carrier_scripted", carrier, details)
+        return view
 
     async def reset(self, caller: Caller, carrier: str) -> None:
         """Have a carrier accept everything again.
@@ -66,6 +76,20 @@ class Sandbox:
 
         """
         await self._for(caller).reset(carrier)
+        await self._record(caller, "sandbox.carrier_restored", carrier, {})
+
+    async def _record(self, caller: Caller, action: str, carrier: str, details: Mapping[str, JsonScalar]) -> None:
+        """Record what was done to a carrier, which is not in this database: after it, because it may be refused."""
+        entry = AuditEntry(
+            account_id=caller.account_id,
+            environment=caller.environment,
+            actor=caller.actor,
+            action=action,
+            subject=f"carrier:{carrier}",
+            details=details,
+        )
+        async with self._database.transaction() as connection:
+            await audit.record(connection, entry)
 
     def _for(self, caller: Caller) -> SandboxControl:
         if caller.environment is not Environment.SANDBOX:

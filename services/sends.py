@@ -25,6 +25,8 @@ from security.keyring import KeyRing
 from services.daily_sends import DailySend, give_back_daily_send, take_daily_send
 from services.number_limits import allowed_checks, why_no_send
 from services.presenting import finished
+from services.refusals import Refusals
+from services.refused_sends import noting_refusal
 from store.accounts import remember_short_codes
 from store.attempts import attempts_of, plan_attempt
 from store.events import emit
@@ -84,7 +86,10 @@ class Written:
 class Sends:
     """Writes one more message of a number, or refuses it, and takes it back."""
 
-    def __init__(self, *, keys: KeyRing, numbers: Sealer, catalog: Catalog, limits: CheckLimits) -> None:
+    def __init__(
+        self, *, keys: KeyRing, numbers: Sealer, catalog: Catalog, limits: CheckLimits, refusals: Refusals
+    ) -> None:
+        self._refusals = refusals
         self._keys = keys
         self._numbers = numbers
         self._catalog = catalog
@@ -113,6 +118,19 @@ class Sends:
 
         """
         number = self.number_key(caller, phone)
+        with noting_refusal(self._refusals, caller, number):
+            return await self._start(connection, caller, phone, request, number, new_id=new_id)
+
+    async def _start(
+        self,
+        connection: AsyncConnection,
+        caller: Caller,
+        phone: Phone,
+        request: StartRequest,
+        number: NumberKey,
+        *,
+        new_id: UUID,
+    ) -> Written:
         recent = await verifications_of_number(connection, number, within_s=DAY_S + MAX_TTL_S)
         pending = next((each for each in recent if each.status is VerificationStatus.PENDING), None)
         if pending is not None:
@@ -143,7 +161,8 @@ class Sends:
         counter = await take_counter(connection, pending.id)
         if counter is None:
             raise finished(await read_verification(connection, pending.id) or pending)
-        return await self._another(connection, caller, pending, counter)
+        with noting_refusal(self._refusals, caller, number_of(pending)):
+            return await self._another(connection, caller, pending, counter)
 
     async def take_back(self, connection: AsyncConnection, written: Written) -> bool:
         """Undo what was written, the workflow not having been told of it; False, and nothing done, when it has been.

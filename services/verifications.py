@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.audit import AuditEntry
 from domain.errors import NotFoundError, TemporalUnavailableError
 from domain.facts import Caller, VerificationFacts, VerificationView
 from domain.ids import new_id
@@ -18,6 +19,7 @@ from services.presenting import Presenter, finished
 from services.reading import Reading
 from services.sends import Sends, StartRequest, Written
 from services.workflow_gateway import PATIENCE_S, WorkflowGateway
+from store import audit
 from store.attempts import attempts_of
 from store.engine import Database
 from store.guards import unlock
@@ -137,8 +139,19 @@ class Verifications:
 
         """
         phone = parse_phone(to, environment=caller.environment)
-        async with self._database.statement() as connection:
-            return await unlock(connection, self._sends.number_key(caller, phone))
+        number = self._sends.number_key(caller, phone)
+        entry = AuditEntry(
+            account_id=caller.account_id,
+            environment=caller.environment,
+            actor=caller.actor,
+            action="number.unlocked",
+            subject=number.subject,
+        )
+        async with self._database.transaction() as connection:
+            was_known = await unlock(connection, number)
+            if was_known:
+                await audit.record(connection, entry)
+        return was_known
 
     async def _do(
         self,

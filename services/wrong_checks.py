@@ -12,14 +12,17 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from uuid import UUID
 
+from domain.audit import SYSTEM, AuditEntry
 from domain.errors import CheckBudgetError
 from domain.facts import Caller
+from domain.statuses import Environment
 from rules.protection.checks import WRONG_CHECKS_PER_HOUR_ACCOUNT, WRONG_CHECKS_PER_HOUR_INSTANCE
+from services.refusals import HOUR_S, Refusals
 from store import budgets
 from store.engine import Database
 
-_HOUR_S = 3600
 _BLOCKS = 1000
 
 
@@ -39,7 +42,9 @@ class WrongCheckBudget:
         *,
         per_account: int = WRONG_CHECKS_PER_HOUR_ACCOUNT,
         per_instance: int = WRONG_CHECKS_PER_HOUR_INSTANCE,
+        refusals: Refusals | None = None,
     ) -> None:
+        self._refusals = refusals or Refusals(database)
         self._database = database
         self._per_account = per_account
         self._per_instance = per_instance
@@ -54,13 +59,18 @@ class WrongCheckBudget:
             CheckBudgetError: no wrong guess is left this hour.
 
         """
-        hour = int(time.time()) // _HOUR_S
+        hour = int(time.time()) // int(HOUR_S)
         account, instance = (f"wrong-checks/{caller.account_id.hex}", hour), ("wrong-checks/instance", hour)
-        await self._set_aside(account, self._per_account)
+        try:
+            await self._set_aside(account, self._per_account)
+        except CheckBudgetError:
+            self._note_used_up(caller.account_id, caller.environment)
+            raise
         try:
             await self._set_aside(instance, self._per_instance)
         except CheckBudgetError:
             self._held[account] += 1
+            self._note_used_up(None, None)
             raise
         spending = Spending()
         try:
@@ -69,6 +79,13 @@ class WrongCheckBudget:
             if not spending.was_wrong:
                 self._held[account] += 1
                 self._held[instance] += 1
+
+    def _note_used_up(self, account_id: UUID | None, environment: Environment | None) -> None:
+        """Take note of a guess for which the account, or the instance, has nothing left this hour."""
+        entry = AuditEntry(
+            account_id=account_id, environment=environment, actor=SYSTEM, action="checks.budget_reached", subject=None
+        )
+        self._refusals.note(entry, window_s=HOUR_S)
 
     async def _set_aside(self, scope: tuple[str, int], limit: int) -> None:
         if self._held[scope] == 0:
@@ -90,7 +107,7 @@ class WrongCheckBudget:
                 return amount
         raise CheckBudgetError(
             "Too many wrong codes were tried this hour; checks of this account go on with the next hour.",
-            retry_after_s=_HOUR_S - time.time() % _HOUR_S,
+            retry_after_s=HOUR_S - time.time() % HOUR_S,
         )
 
     def _forget_other_hours(self, hour: int) -> None:

@@ -1,5 +1,6 @@
 """Reading the audit trail: pages for an account, and whole chains as they stand, for those who verify them."""
 
+import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -69,6 +70,18 @@ _END = select(
     select(_head.c.hash).where(_head.c.chain == bindparam("of_chain")).scalar_subquery().label("hash"),
     select(func.max(_entry.c.sequence)).where(_entry.c.chain == bindparam("of_chain")).scalar_subquery().label("last"),
 )
+# Not on SQLite, which has one writer at a time and no such words.
+_HOLD = select(_head.c.sequence).where(_head.c.chain == bindparam("of_chain")).with_for_update()
+_LATEST = (
+    select(_entry.c.details)
+    .where(
+        _entry.c.chain == bindparam("of_chain"),
+        _entry.c.subject == bindparam("of_subject"),
+        _entry.c.action == bindparam("of_action"),
+    )
+    .order_by(_entry.c.sequence.desc())
+    .limit(1)
+)
 _CHECKPOINTS = select(
     _checkpoint.c.chain,
     _checkpoint.c.sequence,
@@ -121,6 +134,17 @@ async def list_entries(connection: AsyncConnection, filters: AuditFilters, *, li
     """Return entries that meet the filters, newest first."""
     query = select(*_LINK).where(*_conditions(filters)).order_by(_entry.c.sequence.desc()).limit(limit)
     return [Link(*row) for row in (await connection.execute(query)).all()]
+
+
+async def latest_details(connection: AsyncConnection, *, chain: str, action: str, subject: str) -> dict[str, Any]:
+    """Return the details of the newest entry of an action on a subject; none where there is no such entry.
+
+    The chain is held until the transaction ends, so that of two that look at once one sees what the other wrote.
+    """
+    await connection.execute(_HOLD, {"of_chain": chain})
+    values = {"of_chain": chain, "of_action": action, "of_subject": subject}
+    found = (await connection.execute(_LATEST, values)).scalar_one_or_none()
+    return {} if found is None else dict(json.loads(found))
 
 
 async def chain_rows(connection: AsyncConnection, chain: str, *, after: int) -> Sequence[Any]:

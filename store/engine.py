@@ -5,7 +5,7 @@ order, here, and only processes compete through SQLite's own waiting; so no one 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -46,6 +46,7 @@ class Database:
         )
         self._url = url
         self._turn: asyncio.Lock | None = asyncio.Lock() if self._is_sqlite else None
+        self._unfinished: list[Callable[[], Awaitable[None]]] = []
 
     @property
     def is_sqlite(self) -> bool:
@@ -128,8 +129,14 @@ class Database:
         async with self.reading() as connection:
             await connection.execute(text("SELECT 1"))
 
+    def before_close(self, finish: Callable[[], Awaitable[None]]) -> None:
+        """Have something finished before the connections are closed: what is written where nobody waits for it."""
+        self._unfinished.append(finish)
+
     async def close(self) -> None:
-        """Close every connection."""
+        """Finish what is to be finished, and close every connection."""
+        while self._unfinished:
+            await self._unfinished.pop()()
         await self._engine.dispose()
 
     @asynccontextmanager

@@ -124,6 +124,7 @@ _ADD_FAILURES = (
             (_guard.c.failures + bindparam("more") >= bindparam("cap"), now_plus(literal(LOCK_S))), else_=None
         ),
     )
+    .returning(_guard.c.failures, _guard.c.locked_until)
 )
 
 
@@ -132,6 +133,11 @@ class NumberKey(dict[str, Any]):
 
     def __init__(self, *, account_id: UUID, environment: Environment, number_hash: str) -> None:
         super().__init__(of_account=account_id, of_environment=environment.value, of_number=number_hash)
+
+    @property
+    def subject(self) -> str:
+        """Return the number as the audit trail names it: by its keyed hash."""
+        return f"number:{self['of_number']}"
 
 
 async def take_send(connection: AsyncConnection, number: NumberKey) -> GuardFacts | None:
@@ -163,9 +169,16 @@ async def unlock(connection: AsyncConnection, number: NumberKey) -> bool:
     return bool((await connection.execute(_UNLOCK, number)).rowcount)
 
 
-async def add_failures(connection: AsyncConnection, number: NumberKey, *, more: int, until: Any, cap: int) -> None:
-    """Carry a finished verification's wrong guesses over to its number, and lock it when they reach the cap."""
-    await connection.execute(_ADD_FAILURES, {**number, "more": more, "until": until, "cap": cap})
+async def add_failures(
+    connection: AsyncConnection, number: NumberKey, *, more: int, until: Any, cap: int
+) -> int | None:
+    """Carry a finished verification's wrong guesses over to its number; when they reach the cap, lock it.
+
+    Return how many failures in a row have locked it, None when it is not locked.
+    """
+    values = {**number, "more": more, "until": until, "cap": cap}
+    row = (await connection.execute(_ADD_FAILURES, values)).one_or_none()
+    return None if row is None or row.locked_until is None else int(row.failures)
 
 
 def new_person_salt() -> str:

@@ -7,8 +7,12 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
+from domain.audit import INSTANCE_CHAIN, SYSTEM, AuditEntry
+from store import audit
+from store.audit_reading import latest_details
 from store.engine import Database
 
+_MIGRATED, _SCHEMA = "schema.migrated", "database:schema"
 _FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -33,6 +37,7 @@ async def migrate(database: Database) -> None:
     async with database.connecting() as connection:
         await connection.run_sync(_upgrade)
         await connection.commit()
+    await _record(database)
 
 
 async def ensure_migrated(database: Database) -> None:
@@ -50,6 +55,22 @@ async def ensure_migrated(database: Database) -> None:
 
 def _was_ever_migrated(connection: Connection) -> bool:
     return inspect(connection).has_table("alembic_version")
+
+
+async def _record(database: Database) -> None:
+    """Record the revision, unless it is: one whose process died before it got here is recorded by the next."""
+    async with database.transaction() as connection:
+        before = await latest_details(connection, chain=INSTANCE_CHAIN, action=_MIGRATED, subject=_SCHEMA)
+        if before.get("after") != _HEAD:
+            entry = AuditEntry(
+                account_id=None,
+                environment=None,
+                actor=SYSTEM,
+                action=_MIGRATED,
+                subject=_SCHEMA,
+                details={"before": before.get("after"), "after": _HEAD},
+            )
+            await audit.record(connection, entry)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -9,11 +9,14 @@ from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, sele
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.audit import SYSTEM, AuditEntry
 from domain.errors import TooSoonError
 from domain.events import NewEvent
 from domain.facts import VerificationFacts
+from domain.ids import verification_id as public_id
 from domain.statuses import AttemptStatus, Channel, Environment, Purpose, VerificationStatus
 from domain.verification_events import ended
+from store import audit
 from store.events import emit
 from store.guards import NumberKey, add_failures, clear_failures, of_guard
 from store.tables import Attempt, Verification, table_of
@@ -195,12 +198,32 @@ async def conclude(
     if row is None:
         return None
     facts = verification_facts(row)
+    locked_by = await _carry_failures_over(connection, facts, cap=failures_cap)
+    await emit(connection, *tell(facts))
+    if locked_by is not None:
+        await audit.record(connection, _locked(facts, failures=locked_by))
+    return facts
+
+
+async def _carry_failures_over(connection: AsyncConnection, facts: VerificationFacts, *, cap: int) -> int | None:
+    """Clear or add to the number's failures in a row; return how many there are when they have locked it."""
     if facts.status is VerificationStatus.APPROVED:
         await clear_failures(connection, number_of(facts))
-    elif facts.checks:
-        await add_failures(connection, number_of(facts), more=facts.checks, until=facts.next_check_at, cap=failures_cap)
-    await emit(connection, *tell(facts))
-    return facts
+        return None
+    if not facts.checks:
+        return None
+    return await add_failures(connection, number_of(facts), more=facts.checks, until=facts.next_check_at, cap=cap)
+
+
+def _locked(facts: VerificationFacts, *, failures: int) -> AuditEntry:
+    return AuditEntry(
+        account_id=facts.account_id,
+        environment=facts.environment,
+        actor=SYSTEM,
+        action="number.locked",
+        subject=number_of(facts).subject,
+        details={"failures": failures, "verification": public_id(facts.id)},
+    )
 
 
 async def remove_untouched(connection: AsyncConnection, verification_id: UUID) -> bool:

@@ -56,7 +56,7 @@ def test_a_whole_trail_is_told_to_be_whole(home: Path) -> None:
     result = called("verify")
 
     assert result.exit_code == 0
-    assert "15 entries in 3 chains, 3 checkpoints." in result.stdout
+    assert "16 entries in 3 chains, 3 checkpoints." in result.stdout
     assert "whole" in result.stdout
 
 
@@ -145,7 +145,7 @@ def test_an_export_ends_each_chain_and_is_recorded(home: Path) -> None:
 
     lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     assert result.exit_code == 0
-    assert [each["entries"] for each in lines if each["type"] == "end"] == [5, 5, 6]
+    assert [each["entries"] for each in lines if each["type"] == "end"] == [5, 5, 7]
     assert lines[-2]["action"] == "audit.exported"
     assert called("export", "--output", str(file)).exit_code == 2
 
