@@ -194,9 +194,9 @@ async def _client_once_there(settings: Settings, keys: KeyRing, stop: asyncio.Ev
     while not stop.is_set():
         try:
             return await connect(settings, keys=keys, is_lazy=False)
-        except (RPCError, RuntimeError):
+        except (RPCError, RuntimeError) as error:
             if not told:
-                _log.warning("temporal_is_away", address=settings.temporal_address)
+                _log.warning("temporal_is_away", address=settings.temporal_address, why=str(error))
             told = True
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), timeout=_TRY_AGAIN_S)

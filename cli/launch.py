@@ -24,15 +24,31 @@ _QUICK_FILE = ("journal_mode=WAL", "synchronous=NORMAL")
 _NO_BYTECODE = "PYTHONDONTWRITEBYTECODE"
 
 
+class ContradictionError(ValueError):
+    """The settings ask for what cannot be together."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """One installation: where its state is, and what its processes are told."""
+    """One installation: where its state is, and what its processes are told.
+
+    Raises:
+        ContradictionError: TLS to an embedded Temporal, which has none.
+
+    """
 
     settings: Settings
     own: LaunchSettings
     home: Path
     sandbox_port: int
     sandbox_secret: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.own.temporal_address is None and self.settings.temporal_tls:
+            raise ContradictionError(
+                "COUNTERSIGN_TEMPORAL_TLS is set, but the embedded Temporal has no TLS: set "
+                "COUNTERSIGN_TEMPORAL_ADDRESS to the one that has, or take COUNTERSIGN_TEMPORAL_TLS away"
+            )
 
     @property
     def api(self) -> str:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from temporalio.client import Client
 
 from cli.demo import DemoFailedError, demonstrate
-from cli.launch import Launch
+from cli.launch import ContradictionError, Launch
 from cli.ports import PortTakenError, ensure_free, free_port
 from cli.processes import Processes, ProcessesFailedError
 from cli.settings import LaunchSettings
@@ -38,6 +38,7 @@ from workflows.attributes import ALL
 _ACCOUNT = "ACME"
 _READY_S = 60.0
 _EXPECTED = (
+    ContradictionError,
     PortTakenError,
     ProcessesFailedError,
     NotReadyError,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from cli.launch import Launch
+from cli.launch import ContradictionError, Launch
 from cli.settings import LaunchSettings
 from runtime.settings import Settings
 from runtime.temporal import connect, converter
@@ -33,7 +33,7 @@ def made(**values: Any) -> Settings:
 
 def launch(**own: Any) -> Launch:
     return Launch(
-        settings=made(payload_encryption=own.pop("encryption", None)),
+        settings=made(payload_encryption=own.pop("encryption", None), temporal_tls=own.pop("tls", False)),
         own=LaunchSettings.model_validate({"temporal_address": None, **own}),
         home=Path("var"),
         sandbox_port=1,
@@ -53,6 +53,13 @@ def test_the_embedded_server_of_a_laptop_gets_plain_payloads_unless_told_otherwi
     assert launch().for_processes.payloads is PayloadEncryption.OFF
     assert launch(encryption="strict").for_processes.payloads is PayloadEncryption.STRICT
     assert launch(temporal_address="10.0.0.1:7233").for_processes.payloads is PayloadEncryption.STRICT
+
+
+def test_tls_to_the_embedded_server_is_refused_because_it_has_none() -> None:
+    with pytest.raises(ContradictionError, match="the embedded Temporal has no TLS"):
+        launch(tls=True)
+
+    assert launch(tls=True, temporal_address="temporal.example.com:7233").for_processes.temporal_tls
 
 
 def test_the_embedded_ui_knows_where_payloads_are_decoded_where_there_are_any_to_decode() -> None:
