@@ -5,7 +5,7 @@ VENV := .venv/bin
 COMPILE := $(VENV)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench chaos canary format lock clean install-runtime install-dev
+.PHONY: help run test check bench fuzz chaos canary format lock clean install-runtime install-dev
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,9 @@ check: install-dev ## format, lint, types, layers
 
 bench: install-dev ## measure throughput and latency
 	@exec $(VENV)/python -m bench.load $(ARGS)
+
+fuzz: install-dev ## call the whole API with what its document allows and what not; ARGS="100" examples each
+	@FUZZ_EXAMPLES=$(or $(ARGS),50) exec $(VENV)/python -m pytest -q tests/api/test_api_fuzz.py
 
 chaos: install-dev ## kill processes under load and count what was lost or doubled
 	@exec $(VENV)/python -m bench.chaos $(ARGS)

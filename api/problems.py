@@ -10,7 +10,9 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from api.headers import safe_headers
 from domain import errors, request_errors
@@ -82,10 +84,12 @@ def install(app: FastAPI) -> None:
         )
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
         kind = _BY_STATUS.get(error.status_code, errors.InternalError)
         answer = problem(kind(_NAMED.get(error.status_code, str(error.detail))))
         answer.headers.update(error.headers or {})
+        if error.status_code == 405:  # noqa: PLR2004 - the status that has to say what would do
+            answer.headers["Allow"] = ", ".join(_methods_at(request))
         return answer
 
     @app.exception_handler(Exception)
@@ -96,6 +100,18 @@ def install(app: FastAPI) -> None:
         # This one leaves outside of everything that adds headers.
         answer.raw_headers += safe_headers(answer.raw_headers, is_tls=request.url.scheme == "https")
         return answer
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Return every method that the path takes, as it is documented most literally: /unlock before /{verification_id}.
+
+    The router names only those of the first route that it comes across.
+    """
+    found: dict[str, set[str]] = {}
+    for route in iter_route_contexts(request.app.routes):
+        if route.path is not None and compile_path(route.path)[0].match(request.url.path):
+            found.setdefault(route.path, set()).update(route.methods or ())
+    return sorted(found[min(found, key=lambda path: path.count("{"))]) if found else []
 
 
 def _describe(status: int) -> str:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from api.bodies import StrictRoute
 from api.callers import Caller, ThisApp
 from api.problems import problems
 from api.v1.answers import answer
-from api.v1.models import StrictBody, in_utc
+from api.v1.models import Moment, StrictBody
 from domain.audit import JsonScalar
 from domain.statuses import Environment
 from rules.audit.chain import Link
@@ -20,7 +20,6 @@ from services.audit import AuditPage, AuditQuery
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"], route_class=StrictRoute)
 MAX_PAGE, DEFAULT_PAGE = 100, 50
-Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]
 _LINES = "application/jsonl"
 
 

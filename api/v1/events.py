@@ -10,12 +10,12 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from api.addresses import address_of_request
 from api.callers import Caller, ThisApp
 from api.problems import problems
-from api.v1.models import StrictBody
+from api.v1.models import Moment, StrictBody
 from domain import ids
 from domain.errors import DomainError, InvalidRequestError
 from domain.events import Event
@@ -35,8 +35,8 @@ class EventsQuery(StrictBody):
 
     type: _Types = None
     verification_id: str | None = Field(default=None, max_length=64)
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     limit: int = Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)
     cursor: str | None = Field(default=None, max_length=64, description="Go on after this event: `evt_…`.")
 

@@ -1,13 +1,15 @@
 """What `/v1/verifications` takes and gives: Pydantic models, used at this edge and nowhere else."""
 
+import re
 from datetime import UTC, datetime
 from ipaddress import IPv6Address
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     IPvAnyAddress,
@@ -221,12 +223,23 @@ def in_utc(moment: datetime) -> datetime:
         raise ValueError("the moment is outside of the calendar") from None
 
 
+def _written_out(value: Any) -> Any:
+    """Refuse a number, which would be taken for seconds since 1970, or for milliseconds, as its size has it."""
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value.strip())):
+        raise ValueError("a moment with a time zone, like 2026-11-22T12:00:00Z; in a URL write a plus as %2B")
+    return value
+
+
+_NUMBER = re.compile(r"[+-]?[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]+)?")
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out), AfterValidator(in_utc)]
+
+
 class ListQuery(StrictBody):
     """Which verifications to list."""
 
     status: VerificationStatus | None = None
     country: str | None = Field(default=None, pattern=r"^[A-Z]{2}$", description="ISO 3166 alpha-2.")
-    created_after: Annotated[AwareDatetime, AfterValidator(in_utc)] | None = None
+    created_after: Moment | None = None
     limit: int = Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)
     cursor: str | None = Field(default=None, max_length=200)
 

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
-from api.v1.models import PRINTABLE, StrictBody
+from api.v1.models import PRINTABLE, Moment, StrictBody
 from domain import ids
 from domain.errors import InvalidRequestError
 from domain.ids import event_id, webhook_id
@@ -109,8 +109,8 @@ class ReplayIn(StrictBody):
     """Which events to send again: one by `event_id`, or those of a time, as far as the filter lets them through."""
 
     event_id: str | None = Field(default=None, max_length=64)
-    since: AwareDatetime | None = Field(default=None, alias="from")
-    until: AwareDatetime | None = Field(default=None, alias="to")
+    since: Moment | None = Field(default=None, alias="from")
+    until: Moment | None = Field(default=None, alias="to")
     events: _Filters | None = Field(default=None, description="Instead of the endpoint's own filter.")
 
     def to_request(self) -> ReplayRequest:

@@ -353,3 +353,23 @@ async def test_a_receipt_of_no_carrier_is_refused(api: Api) -> None:
     answer = await api.client.post("/receipts/nobody", content=b"{}")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+
+
+@pytest.mark.parametrize("number", ["0.5", "1700000000", "-1", "1e9", "+5", "1700000000000"])
+async def test_a_moment_that_is_a_bare_number_is_refused_with_what_is_accepted(api: Api, number: str) -> None:
+    answer = await api.client.get("/v1/verifications", params={"created_after": number})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert "2026-11-22T12:00:00Z" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/v1/verifications", "GET, POST"), ("/v1/verifications/unlock", "POST"), ("/v1/keys", "GET, POST")],
+)
+async def test_a_method_that_a_path_does_not_take_is_told_every_one_that_it_does(
+    api: Api, path: str, methods: str
+) -> None:
+    answer = await api.client.delete(path)
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, methods)
