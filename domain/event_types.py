@@ -166,7 +166,6 @@ KINDS: Mapping[EventType, EventKind] = {
         of_verification=True,
     ),
     EventType.LIMIT_REACHED: EventKind(
-        is_sent=False,
         about="A limit refused a message or a check; told once per limit, number and hour.",
         fields={
             "limit": {**_TEXT, "description": "The problem code of the refusal."},
@@ -176,13 +175,16 @@ KINDS: Mapping[EventType, EventKind] = {
         },
     ),
     EventType.ACCOUNT_STATUS_CHANGED: EventKind(
-        about="The account was restricted, suspended, reinstated or closed.",
-        fields={"status": _TEXT, "previous_status": _TEXT, "reason": _MAYBE_TEXT},
-        is_sent=False,
+        about="The account was warned, restricted, suspended, reinstated or closed.",
+        fields={"status": _TEXT, "reason": _MAYBE_TEXT},
     ),
-    EventType.ACCOUNT_KEY_CREATED: _agreed("An API key was made.", _OF_KEY),
-    EventType.ACCOUNT_KEY_ROTATED: _agreed("An API key was replaced.", {**_OF_KEY, "new_key_id": _TEXT}),
-    EventType.ACCOUNT_KEY_REVOKED: _agreed("An API key was revoked.", {**_OF_KEY, "reason": _MAYBE_TEXT}),
+    EventType.ACCOUNT_KEY_CREATED: EventKind(about="An API key was made.", fields=_OF_KEY),
+    EventType.ACCOUNT_KEY_ROTATED: EventKind(
+        about="An API key got a successor.", fields={**_OF_KEY, "new_key_id": _TEXT}
+    ),
+    EventType.ACCOUNT_KEY_REVOKED: EventKind(
+        about="An API key was revoked.", fields={**_OF_KEY, "reason": _MAYBE_TEXT}
+    ),
     EventType.WEBHOOK_TEST: EventKind(about="You asked for a test delivery.", fields={"webhook_id": _TEXT}),
     EventType.WEBHOOK_DISABLED: EventKind(
         about="An endpoint is sent nothing any more, because it answered 410 or failed for five days.",

@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.accounts import AccountChanges, AccountFacts
 from domain.audit import AuditEntry, JsonScalar
 from domain.errors import AccountClosedError, InvalidRequestError, NotFoundError
+from domain.event_types import EventType
+from domain.events import of_account
 from domain.facts import Caller
 from domain.ids import account_id as public_id
 from domain.ids import new_id, parse
@@ -23,6 +25,7 @@ from store.accounts import (
 )
 from store.audit import record
 from store.engine import Database
+from store.events import emit
 
 MAX_PAGE, DEFAULT_PAGE = 100, 20
 
@@ -108,6 +111,10 @@ class Accounts:
                 await _existing(connection, account_id)
                 raise AccountClosedError("The account is closed, and stays so; make a new one.")
             await access_version.bump(connection)
+            if "status" in changes:
+                data = {"status": changes["status"].value, "reason": changes.get("status_reason")}
+                told = of_account(EventType.ACCOUNT_STATUS_CHANGED, account_id=account_id, data=data)
+                await emit(connection, *told)
             await record(connection, _entry(_action(changes), after, actor, _told(changes)))
         self._changed()
         return after

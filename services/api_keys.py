@@ -10,6 +10,8 @@ from domain.access import USUAL_SCOPES, Scope, scopes_as_text
 from domain.accounts import ApiKeyFacts
 from domain.audit import AuditEntry, JsonScalar
 from domain.errors import AllowlistLocksOutError, InvalidRequestError, NotFoundError
+from domain.event_types import EventType
+from domain.events import NewEvent, Value
 from domain.facts import Caller
 from domain.statuses import Environment
 from rules.access import ensure_may_give
@@ -20,6 +22,7 @@ from store import access_version
 from store.api_keys import NewApiKey, change_key, end_key, insert_key, keys_of, live_key_of, revoke_key
 from store.audit import record
 from store.engine import Database
+from store.events import emit
 
 DAY_S = 86_400
 DEFAULT_DAYS, MAX_DAYS = 365, 730
@@ -69,6 +72,7 @@ class ApiKeys:
         async with self._database.transaction() as connection:
             made = await self._insert(connection, account_id, request)
             await access_version.bump(connection)
+            await emit(connection, key_event(EventType.ACCOUNT_KEY_CREATED, made.facts))
             await record(connection, key_entry("key.created", made.facts, actor, _told(made.facts)))
         return made
 
@@ -154,6 +158,7 @@ class ApiKeys:
             made = await self._insert(connection, account_id, request)
             await access_version.bump(connection)
             told: dict[str, JsonScalar] = {"successor": made.facts.key_id, "overlap_s": overlap_s}
+            await emit(connection, key_event(EventType.ACCOUNT_KEY_ROTATED, old, new_key_id=made.facts.key_id))
             await record(connection, key_entry("key.rotated", old, caller.actor, told))
         self._changed()
         return made
@@ -170,6 +175,7 @@ class ApiKeys:
             if ended is None:
                 raise _not_found()
             await access_version.bump(connection)
+            await emit(connection, key_event(EventType.ACCOUNT_KEY_REVOKED, ended, reason=None))
             await record(connection, key_entry("key.revoked", ended, actor, {}))
         self._changed()
         return ended
@@ -231,4 +237,14 @@ def key_entry(action: str, facts: ApiKeyFacts, actor: str, details: Mapping[str,
         action=action,
         subject=facts.key_id,
         details=details,
+    )
+
+
+def key_event(event_type: EventType, facts: ApiKeyFacts, **more: Value) -> NewEvent:
+    """Return what the account is told that happened to a key."""
+    return NewEvent(
+        type=event_type,
+        account_id=facts.account_id,
+        environment=facts.environment,
+        data={"key_id": facts.key_id, **more},
     )

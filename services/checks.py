@@ -16,6 +16,7 @@ from domain.statuses import VerificationStatus
 from domain.verification_events import ended, guess_failed
 from security.codes import proved_counter
 from security.keyring import KeyRing
+from services.limit_events import LimitEvents
 from services.presenting import Presenter, finished, moment
 from services.workflow_gateway import WorkflowGateway
 from services.wrong_checks import WrongCheckBudget
@@ -54,6 +55,7 @@ class Checks:
         self._workflows = workflows
         self._budget = budget
         self._failures_cap = failures_cap
+        self._limit_events = LimitEvents(database)
 
     async def check(self, caller: Caller, verification_id: UUID, guess: str) -> CheckOutcome:
         """Return whether a guess is one of the codes alive.
@@ -68,7 +70,8 @@ class Checks:
         """
         if not is_guess(guess):
             raise InvalidRequestError("A code is 4 to 10 digits, 0 to 9, and nothing else.")
-        async with self._budget.one_guess(caller) as spending:
+        telling = self._limit_events.telling(caller, subject="account")
+        async with telling, self._budget.one_guess(caller) as spending:
             outcome = await self._judge(caller, verification_id, guess)
             spending.was_wrong = not outcome.valid
         facts = outcome.view.facts

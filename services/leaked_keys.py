@@ -3,13 +3,15 @@
 from collections.abc import Callable
 
 from domain.audit import SYSTEM
+from domain.event_types import EventType
 from security.api_keys import digest_of, is_same, key_id_of
 from security.keyring import KeyRing
-from services.api_keys import key_entry
+from services.api_keys import key_entry, key_event
 from store import access_version
 from store.api_keys import find_digest, find_key, revoke_key
 from store.audit import record
 from store.engine import Database
+from store.events import emit
 
 
 class LeakedKeys:
@@ -37,5 +39,6 @@ class LeakedKeys:
             # Somebody else may just have reported it too.
             if ended is not None:
                 await access_version.bump(connection)
+                await emit(connection, key_event(EventType.ACCOUNT_KEY_REVOKED, ended, reason="reported_as_leaked"))
                 await record(connection, key_entry("key.leak_reported", ended, SYSTEM, {}))
         self._changed()

@@ -15,6 +15,7 @@ from domain.messages import VerificationEnded
 from domain.phone import parse_phone
 from domain.statuses import VerificationStatus
 from services.idempotency import Idempotency, Repeatable, RepeatedError, StoredAnswer
+from services.limit_events import LimitEvents
 from services.presenting import Presenter, finished
 from services.reading import Reading
 from services.sends import Sends, StartRequest, Written
@@ -59,6 +60,7 @@ class Verifications:
         self._workflows = workflows
         self._idempotency = idempotency
         self._failures_cap = failures_cap
+        self._limit_events = LimitEvents(database)
 
     async def start(
         self, caller: Caller, request: StartRequest, *, repeatable: Repeatable | None = None
@@ -83,7 +85,9 @@ class Verifications:
                 await self._idempotency.attach(connection, caller, repeatable, verification_id=written.facts.id)
             return written
 
-        return await self._do(caller, write, repeatable)
+        subject = str(self._sends.number_key(caller, phone)["of_number"])
+        async with self._limit_events.telling(caller, subject=subject, phone=phone):
+            return await self._do(caller, write, repeatable)
 
     async def resend(
         self, caller: Caller, verification_id: UUID, *, repeatable: Repeatable | None = None

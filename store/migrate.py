@@ -11,6 +11,7 @@ from domain.audit import INSTANCE_CHAIN, SYSTEM, AuditEntry
 from store import audit
 from store.audit_reading import latest_details
 from store.engine import Database
+from store.restored import make_restored_events_readable
 
 _MIGRATED, _SCHEMA = "schema.migrated", "database:schema"
 _FOLDER = Path(__file__).parent / "migrations"
@@ -36,6 +37,7 @@ async def migrate(database: Database) -> None:
     """
     async with database.connecting() as connection:
         await connection.run_sync(_upgrade)
+        await make_restored_events_readable(connection)
         await connection.commit()
     await _record(database)
 

@@ -5,8 +5,9 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from domain.messages import StartVerification, VerificationResult
+    from domain.messages import DispatchOrder, StartVerification, VerificationResult
     from workflows.verification import VerificationWorkflow
+    from workflows.webhook_dispatch import WebhookDispatchWorkflow
 
 
 @workflow.defn(name="VerificationWorkflow")
@@ -21,3 +22,17 @@ class ChangedWorkflow(VerificationWorkflow):
     async def run(self, start: StartVerification) -> VerificationResult:
         await workflow.sleep(timedelta(seconds=1))
         return await super().run(start)
+
+
+@workflow.defn(name="WebhookDispatchWorkflow")
+class ChangedDispatchWorkflow(WebhookDispatchWorkflow):
+    """Waits a moment before the first batch."""
+
+    @workflow.init
+    def __init__(self, order: DispatchOrder) -> None:
+        super().__init__(order)
+
+    @workflow.run
+    async def run(self, order: DispatchOrder) -> None:
+        await workflow.sleep(timedelta(seconds=1))
+        await super().run(order)

@@ -7,14 +7,18 @@ again: one that is there is left as it is. When a change makes the replay of an 
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
-from tests.replay.scenarios import SCENARIOS
+from tests.replay import dispatching, scenarios
 from workflows.attributes import ALL
 
+SCENARIOS: Mapping[str, scenarios.Scenario | dispatching.DispatchScenario] = {
+    **scenarios.SCENARIOS,
+    **dispatching.SCENARIOS,
+}
 HISTORIES = Path(__file__).parent / "histories"
 _SERVER = Path(sys.executable).with_name("temporal")
 

@@ -11,14 +11,21 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from tests.replay.changed import ChangedWorkflow
+from tests.replay import dispatching
+from tests.replay.changed import ChangedDispatchWorkflow, ChangedWorkflow
 from tests.replay.record import HISTORIES
+from tests.replay.record import SCENARIOS as EVERY_SCENARIO
 from tests.replay.scenarios import SCENARIOS
 from tests.workflows.decoding import texts_of
 from workflows.verification import VerificationWorkflow
+from workflows.webhook_dispatch import WebhookDispatchWorkflow
 
 RECORDED = sorted(HISTORIES.glob("*/*.json"))
+OF_VERIFICATIONS = [file for file in RECORDED if file.stem not in dispatching.SCENARIOS]
 each_history = pytest.mark.parametrize("file", RECORDED, ids=lambda file: f"{file.parent.name}-{file.stem}")
+each_verification = pytest.mark.parametrize(
+    "file", OF_VERIFICATIONS, ids=lambda file: f"{file.parent.name}-{file.stem}"
+)
 
 
 def history_in(file: Path) -> WorkflowHistory:
@@ -27,13 +34,13 @@ def history_in(file: Path) -> WorkflowHistory:
 
 @each_history
 async def test_a_recorded_history_still_fits(file: Path) -> None:
-    await Replayer(workflows=[VerificationWorkflow]).replay_workflow(history_in(file))
+    await Replayer(workflows=[VerificationWorkflow, WebhookDispatchWorkflow]).replay_workflow(history_in(file))
 
 
 @each_history
 async def test_a_workflow_that_was_changed_without_a_patch_does_not_fit(file: Path) -> None:
     """If this one passed, the test above could not fail (F19)."""
-    replayer = Replayer(workflows=[ChangedWorkflow])
+    replayer = Replayer(workflows=[ChangedWorkflow, ChangedDispatchWorkflow])
 
     with pytest.raises(NondeterminismError):
         await replayer.replay_workflow(history_in(file))
@@ -45,10 +52,10 @@ def test_there_are_histories_of_every_scenario_and_of_this_version() -> None:
 
     assert len(RECORDED) >= 9
     assert project["version"] in versions
-    assert {file.stem for file in RECORDED if file.parent.name == project["version"]} == set(SCENARIOS)
+    assert {file.stem for file in RECORDED if file.parent.name == project["version"]} == set(EVERY_SCENARIO)
 
 
-@each_history
+@each_verification
 def test_a_history_ends_as_its_scenario_says(file: Path) -> None:
     history = history_in(file)
     result = history.events[-1].workflow_execution_completed_event_attributes.result

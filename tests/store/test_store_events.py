@@ -2,12 +2,16 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from activities.conclusion import ConclusionActivities
 from activities.planning import PlanningActivities
+from bench.postgres import Cluster
+from domain.errors import NumberLockedError
 from domain.event_types import KINDS, EventType
 from domain.events import BEGINNING, Event, NewEvent, Position, UndeclaredFieldsError
 from domain.facts import Caller
@@ -22,6 +26,8 @@ from services.verifications import Done
 from store.attempts import read_attempt
 from store.engine import Database
 from store.events import emit
+from store.guards import add_failures
+from store.migrate import migrate
 from store.reading_events import EventFilters, events_after, forget_old_events, place_of
 from store.submissions import begin_submission, record_receipt
 from store.verifications import conclude, hold_verification
@@ -33,10 +39,12 @@ from tests.building import (
     an_attempt,
     answered,
     code_of,
+    number_key,
     settings,
     use_cases,
     wrong_codes,
 )
+from tests.databases import fresh_database
 
 
 async def events_of(database: Database, caller: Caller, position: Position = BEGINNING) -> list[Event]:
@@ -62,6 +70,13 @@ def a_limit_event(caller: Caller, *, once: str | None = None) -> NewEvent:
         data={"limit": "number-limit", "country": "GB", "to": None, "retry_after_s": 30},
         once=once,
     )
+
+
+@pytest.fixture
+def empty_postgres(request: pytest.FixtureRequest) -> Iterator[str]:
+    cluster: Cluster = request.getfixturevalue("postgres_cluster")
+    with fresh_database(cluster) as url:
+        yield url
 
 
 async def test_the_way_to_an_approval_is_told_step_by_step(database: Database) -> None:
@@ -300,3 +315,44 @@ def test_an_event_with_other_fields_than_its_type_has_is_refused() -> None:
     for data in ({}, {"limit": "x"}, {**dict.fromkeys(KINDS[EventType.LIMIT_REACHED].fields), "code": "123456"}):
         with pytest.raises(UndeclaredFieldsError):
             NewEvent(type=EventType.LIMIT_REACHED, data=data, **caller)  # type: ignore[arg-type]
+
+
+async def test_events_of_a_restored_database_are_read_before_all_new_ones(empty_postgres: str) -> None:
+    """A dump brings the transaction ids of another cluster, which may be far ahead of this one's."""
+    database = Database(empty_postgres)
+    await migrate(database)
+    caller = await a_caller(database)
+    for _ in range(3):
+        async with database.transaction() as connection:
+            await emit(connection, a_limit_event(caller))
+    before = await events_of(database, caller)
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE event SET transaction = transaction + 4000000000"))
+    hidden = await events_of(database, caller)
+
+    await migrate(database)
+    async with database.transaction() as connection:
+        await emit(connection, a_limit_event(caller))
+    after = await events_of(database, caller)
+    await database.close()
+
+    assert hidden == []
+    assert [each.id for each in after[:3]] == [each.id for each in before]
+    assert len(after) == 4
+
+
+async def test_a_limit_that_refuses_is_told_once_an_hour(database: Database) -> None:
+    caller, parts, phone = await a_caller(database), use_cases(database), a_phone()
+    facts = await a_verification(database, caller, to=phone, codes=0)
+    async with database.transaction() as connection:
+        await add_failures(connection, number_key(caller, to=phone), more=30, until=None, cap=30)
+        await conclude(connection, facts.id, status=VerificationStatus.FAILED, reason="x", failures_cap=30)
+
+    for _ in range(3):
+        with pytest.raises(NumberLockedError):
+            await parts.verifications.start(caller, StartRequest(to=phone))
+    with pytest.raises(NumberLockedError):
+        await use_cases(database).verifications.start(caller, StartRequest(to=phone))
+
+    told = [each for each in await events_of(database, caller) if each.type == "limit.reached"]
+    assert [(each.data["limit"], each.data["to"]) for each in told] == [("number-locked", f"+44••••••{phone[-4:]}")]
