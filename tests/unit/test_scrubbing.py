@@ -37,13 +37,13 @@ KEY = make_key(b"pepper", environment=Environment.SANDBOX).text
         "483920",
         "0042",
         "12345678",
-        KEY,
-        KEY[:20],
+        pytest.param(KEY, id="key"),
+        pytest.param(KEY[:20], id="key's beginning"),
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
         "Bearer abcdef.ghijkl-mnop",
         "Basic dXNlcjpwYXNzd29yZA==",
         "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl",
-        MASTER_KEY,
+        pytest.param(MASTER_KEY, id="master key"),
     ],
 )
 @pytest.mark.parametrize(
