@@ -12,6 +12,7 @@ from bench.chaos.keys_exchanged import keys_exchanged
 from bench.chaos.many_writers import many_writers
 from bench.chaos.number_tricks import number_tricks
 from bench.chaos.orphans import orphaned_rows
+from bench.chaos.recorders_killed import recorders_killed
 from bench.chaos.repeats import repeated_posts
 from bench.chaos.rotation_killed import rotation_killed
 from bench.chaos.silent_carrier import carrier_times_out, killed_before_commit
@@ -39,6 +40,7 @@ DRILLS: Mapping[str, Drill] = {
     "F21": hostile_requests,
     "F22": number_tricks,
     "F26": keys_exchanged,
+    "F28A": recorders_killed,
     "F28K": rotation_killed,
     "ORPHAN": orphaned_rows,
 }

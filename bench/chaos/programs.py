@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import UUID
 
 from bench.chaos.forked import Forked, Forks
 from bench.chaos.part import Command, Program
@@ -64,6 +65,12 @@ class Programs:
         """Return a process that writes to the database in competition with the others."""
         child = self._fitted(self.launch.worker(), f"writer-{number}", 0)
         child.command = [sys.executable, "-m", "bench.chaos.writer", str(writers)]
+        return self._started(child)
+
+    def recorder(self, number: int, account_id: UUID) -> Program:
+        """Return a process that records in an account's audit trail as fast as it goes."""
+        child = self._fitted(self.launch.worker(), f"recorder-{number}", 0)
+        child.command = [sys.executable, "-m", "bench.chaos.recorder", account_id.hex]
         return self._started(child)
 
     def command(self, name: str, *words: str, told: Mapping[str, str] | None = None) -> Program:

@@ -1,7 +1,10 @@
 """What the product records of itself: locks, refusals, failures, forgeries, scripts, configurations, migrations."""
 
 import asyncio
+import hashlib
+import hmac
 import json
+import time
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -10,20 +13,40 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text
 
+from carriers.sandbox import SandboxReceipts
 from domain.audit import AuditEntry, chain_of
-from domain.errors import CheckBudgetError, DatabaseUnavailableError, DomainError, UnauthenticatedError
+from domain.errors import (
+    CheckBudgetError,
+    DatabaseUnavailableError,
+    DomainError,
+    NotFoundError,
+    UnauthenticatedError,
+)
 from domain.facts import Caller
+from domain.ids import attempt_id
 from domain.statuses import Environment
 from security.api_keys import make_key
 from services.configuration import note_configuration
+from services.receipts import Receipts
 from services.refusals import HOUR_S, MINUTE_S, Refusals
 from services.sends import StartRequest
 from services.wrong_checks import WrongCheckBudget
+from store.attempts import attempts_of
 from store.audit_tables import AuditRow
 from store.engine import Database
 from store.migrate import head, migrate
 from store.tables import table_of
-from tests.building import KEYS, a_caller, a_key, a_phone, a_verification, use_cases, wrong_codes
+from tests.building import (
+    KEYS,
+    FakeWorkflows,
+    a_caller,
+    a_key,
+    a_phone,
+    a_verification,
+    an_attempt,
+    use_cases,
+    wrong_codes,
+)
 
 _entry = table_of(AuditRow)
 
@@ -265,3 +288,36 @@ async def test_erasing_what_names_a_person_leaves_the_chain_whole(database: Data
             await connection.execute(text(f"DELETE FROM {table} WHERE account_id = :account"), whose)
 
     assert await entries_of(database, caller) == before
+
+
+def a_receipt(attempt: str, *, secret: str) -> tuple[bytes, dict[str, str]]:
+    """Return a receipt as the sandbox's carriers send it, signed with a secret."""
+    body = json.dumps({"event_id": "evt_1", "reference": attempt, "status": "delivered", "error": None}).encode()
+    timestamp = str(int(time.time()))
+    signature = hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
+    return body, {"x-sandbox-timestamp": timestamp, "x-sandbox-signature": signature}
+
+
+async def test_a_forged_or_foreign_receipt_changes_nothing_and_is_one_entry(database: Database, caller: Caller) -> None:
+    facts = await a_verification(database, caller, codes=0)
+    attempt = await an_attempt(database, facts.id)
+    readers = {name: SandboxReceipts(secret=f"secret of {name}") for name in ("alpha", "bravo")}
+    receipts = Receipts(database=database, readers=readers, workflows=FakeWorkflows(), refusals=Refusals(database))
+    named, before = attempt_id(attempt), len(await told_of(database, None, "receipt.refused"))
+
+    for carrier, secret, refusal in (
+        ("alpha", "guessed", UnauthenticatedError),
+        ("bravo", "secret of bravo", NotFoundError),
+    ):
+        body, headers = a_receipt(named, secret=secret)
+        with pytest.raises(refusal):
+            await receipts.arrive(carrier, body=body, headers=headers)
+    await database.close()
+
+    found = (await told_of(database, None, "receipt.refused"))[before:]
+    assert sorted(found, key=str) == sorted(
+        [(None, {"why": "signature", "count": 1}), (named, {"why": "not_its_message", "count": 1})], key=str
+    )
+    async with database.reading() as connection:
+        (unchanged,) = await attempts_of(connection, facts.id)
+    assert unchanged.receipt_status is None
