@@ -76,7 +76,7 @@ LATER = datetime.now(tz=UTC) + timedelta(seconds=600)
         ("120", 120, 120),
         ("0", 0, 0),
         ("999999999999", 86_400, 86_400),
-        (format_datetime(LATER.replace(microsecond=0), usegmt=True), 1, 600),
+        pytest.param(format_datetime(LATER.replace(microsecond=0), usegmt=True), 1, 600, id="in ten minutes"),
         ("Thu, 01 Jan 1970 00:00:00 GMT", 0, 0),
         ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400, 86_400),
     ],
