@@ -3,6 +3,7 @@
 The tests share one tree and stand in the order in which they use it up.
 """
 
+import asyncio
 import json
 import os
 import re
@@ -17,7 +18,9 @@ from typing import Any
 import httpx2
 import psutil
 import pytest
+from standardwebhooks import Webhook
 
+from bench.webhooks.sink import sinking
 from cli.ports import ensure_free
 from tests.e2e.tree import (
     PATIENCE_S,
@@ -38,6 +41,7 @@ pytestmark = pytest.mark.xdist_group("e2e")
 # Fiction numbers; the last two digits of a GB one say what the carriers do (`docs/sandbox.md`).
 ACCEPTED, NOT_NOTICED, LATE = "+447700900701", "+447700900702", "+447700900703"
 GB_POOL_REFUSES, ALPHA_HANGS, ALPHA_HANGS_TOO = "+447700900792", "+447700900796", "+447700900896"
+TOLD = "+447700900705"
 AMERICAN = "+12025550123"
 
 
@@ -203,6 +207,24 @@ def test_a_region_without_workers_is_failed_over(tree: Tree, client: httpx2.Clie
     assert outcome["status"] == "approved"
 
 
+async def test_a_receiver_beside_it_is_told_of_a_verification(client: httpx2.Client) -> None:
+    async with sinking() as sink:
+        made = client.post("/v1/webhooks", json={"url": f"{sink.url}/hook", "events": ["verification.*"]}).json()
+        begun = start(client, TOLD)
+        code = await asyncio.to_thread(code_for, client, TOLD)
+        check(client, begun["id"], code)
+        async with asyncio.timeout(PATIENCE_S):
+            await sink.arrived(2)
+        deliveries = client.get(f"/v1/webhooks/{made['id']}/deliveries").json()["deliveries"]
+        client.delete(f"/v1/webhooks/{made['id']}")
+
+    heard = [Webhook(made["secret"]).verify(each.body, dict(each.headers)) for each in sink.ledger]
+    assert min((each["sequence"], each["type"]) for each in heard) == (1, "verification.created")
+    assert {each["type"] for each in heard} == {"verification.created", "verification.approved"}
+    assert {each["data"]["verification_id"] for each in heard} == {begun["id"]}
+    assert {each["event_id"] for each in deliveries} <= {each["id"] for each in heard}
+
+
 async def test_a_worker_that_is_killed_is_started_again_and_goes_on(tree: Tree, client: httpx2.Client) -> None:
     pending = start(client, NOT_NOTICED)
     code = code_for(client, NOT_NOTICED)
@@ -228,7 +250,12 @@ async def test_ctrl_c_stops_everything_and_another_start_goes_on_with_what_was_p
     family = psutil.Process(tree.process.pid).children(recursive=True)
     pids, key = tree.pids, tree.run["api_key"]
 
-    exit_code = tree.interrupt()
+    with tree.client() as client, client.stream("GET", "/v1/events/stream") as stream:
+        lines = stream.iter_lines()
+        next(lines)
+        exit_code = tree.interrupt()
+        # A stream has no end of its own: it is ended in order, where one that is cut off would raise here.
+        assert not [line for line in lines if line.startswith("event: verification.approved")]
 
     assert exit_code == 0
     assert not [each for each in family if each.is_running()]
