@@ -72,6 +72,14 @@ class Endpoints:
             ids += [event_id(each.id) for each in events if each.id is not None]
         return ids
 
+    async def down(self) -> list[UUID]:
+        """Return the endpoints of the account that wait for their next probe."""
+        query = select(_webhook.c.id).where(
+            _webhook.c.account_id == self.caller.account_id, _webhook.c.probe_at.is_not(None)
+        )
+        async with self.site.database.reading() as connection:
+            return list((await connection.execute(query)).scalars())
+
     async def time_passes(self, webhooks: Sequence[UUID], *, seconds: float) -> None:
         """Let seconds go by for endpoints, and have their dispatchers look: their own timers go by the real clock."""
         async with self.site.database.transaction() as connection:
