@@ -14,7 +14,7 @@ from activities.audit_keeping import AuditKeeping
 from domain.errors import TemporalUnavailableError
 from domain.messages import StartVerification, UpkeepReport
 from domain.statuses import VerificationStatus
-from store import budgets, idempotency, key_sightings
+from store import approvals, budgets, idempotency, key_sightings, operator_sessions, tries
 from store.engine import Database
 from store.plans import announced
 from store.reading_events import forget_old_events
@@ -108,6 +108,8 @@ class UpkeepActivities:
             old_requests = await idempotency.forget_old(connection)
             old_sightings = await key_sightings.forget_before(connection, hour - _SIGHTING_HOURS_KEPT)
             old = await forget_old_events(connection) + await forget_old_deliveries(connection)
+            old += await operator_sessions.forget_ended(connection) + await tries.forget_old(connection)
+            old += await approvals.forget_old(connection)
             return old_budgets + old_requests + old_sightings + old
 
 

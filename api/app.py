@@ -9,13 +9,26 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from api import codec, event_reference, health, pages, problems, receipts
-from api.authorisation import describe, ensure_guarded
+from api.authorisation import SESSION_SCHEME, describe, ensure_guarded
 from api.callers import who_calls
 from api.codec import UiMayAsk
 from api.edge import BodyLimit
 from api.headers import SafeHeaders
 from api.parts import Parts
-from api.v1 import accounts, audit, events, keys, me, reference, sandbox, verifications, webhooks
+from api.v1 import (
+    accounts,
+    approvals,
+    audit,
+    events,
+    keys,
+    me,
+    operators,
+    reference,
+    sandbox,
+    session,
+    verifications,
+    webhooks,
+)
 
 VERSION = "0.1.0"
 _ABOUT = "Verify that a person holds a phone number: start a verification, check the code the person typed."
@@ -54,6 +67,9 @@ def create_app(open_parts: OpenParts, *, temporal_ui_origin: str | None = None) 
         accounts,
         keys,
         me,
+        operators,
+        session,
+        approvals,
         audit,
         reference,
         codec,
@@ -83,6 +99,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas["Problem"] = problems.problem_schema()
+        document["components"].setdefault("securitySchemes", {}).update(SESSION_SCHEME)
         for unused in ("HTTPValidationError", "ValidationError"):
             schemas.pop(unused, None)
         for methods in document["paths"].values():

@@ -5,26 +5,35 @@ operation is sensitive. `api/callers.py` holds it for every request, and the Ope
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 
-from domain.access import EVERY_ROLE, Access, Role, Scope
+from domain.access import EVERY_ROLE, GUARDIANS, RUNNERS, Access, Role, Scope
+from domain.statuses import Environment
 
 NOBODY: frozenset[Role] = frozenset()
-# Who keeps the service running; and who answers for it.
-RUNNERS = frozenset({Role.OPERATOR, Role.OWNER})
-GUARDIANS = frozenset({Role.COMPLIANCE, Role.OWNER})
+OWNERS = frozenset({Role.OWNER})
 
 
 def _for(*scopes: Scope, roles: frozenset[Role] = EVERY_ROLE, sensitive: bool = False) -> Access:
     return Access(scopes=frozenset(scopes), roles=roles, is_sensitive=sensitive)
 
 
+def _of_instance(*scopes: Scope, roles: frozenset[Role] = EVERY_ROLE, sensitive: bool = False) -> Access:
+    """Return a row of what is no account's own: an operator need not say on which account they act."""
+    return replace(_for(*scopes, roles=roles, sensitive=sensitive), is_of_instance=True)
+
+
+def _for_people(roles: frozenset[Role] = EVERY_ROLE, *, sensitive: bool = False) -> Access:
+    return replace(_of_instance(roles=roles, sensitive=sensitive), is_for_people=True)
+
+
 PUBLIC = Access(is_public=True)
-KNOWN = _for()
+KNOWN = _of_instance()
 
 OPERATIONS: Mapping[str, Access] = {
     # Verifications. People do not send codes, nor type them.
@@ -53,17 +62,17 @@ OPERATIONS: Mapping[str, Access] = {
     "script_carrier": _for(Scope.SANDBOX, roles=RUNNERS),
     "restore_carrier": _for(Scope.SANDBOX, roles=RUNNERS),
     # Accounts. Its own is shown to every key; the others, and every change, are for whom the instance belongs to.
-    "create_account": _for(Scope.ACCOUNTS, roles=RUNNERS, sensitive=True),
-    "change_account": _for(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS, sensitive=True),
+    "create_account": _of_instance(Scope.ACCOUNTS, roles=RUNNERS, sensitive=True),
+    "change_account": _of_instance(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS, sensitive=True),
     "read_account": KNOWN,
     "list_accounts": KNOWN,
     # The audit trail. What an export holds leaves the instance, which is recorded.
-    "list_audit": _for(Scope.AUDIT_READ),
-    "export_audit": _for(Scope.AUDIT_READ, roles=GUARDIANS),
+    "list_audit": _of_instance(Scope.AUDIT_READ),
+    "export_audit": _of_instance(Scope.AUDIT_READ, roles=GUARDIANS),
     "read_audit_key": KNOWN,
     # Payloads of workflows are of every account, so one's own admin is not enough.
-    "decode_payloads": _for(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS),
-    "encode_payloads": _for(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS),
+    "decode_payloads": _of_instance(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS),
+    "encode_payloads": _of_instance(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS),
     "read_caller": KNOWN,
     # Keys. To look is not sensitive; to make, change or end one is, and a key can give out only what it has itself.
     "list_keys": _for(Scope.KEYS, roles=RUNNERS | GUARDIANS),
@@ -74,6 +83,21 @@ OPERATIONS: Mapping[str, Access] = {
     # Whoever finds a key may have it ended; it is no secret what one looks like.
     "report_leaked_key": PUBLIC,
     "read_key_pattern": PUBLIC,
+    # People of the instance, how they sign in, and what they approve.
+    "invite_operator": _of_instance(Scope.ACCOUNTS, roles=OWNERS, sensitive=True),
+    "list_operators": _of_instance(Scope.ACCOUNTS, roles=GUARDIANS),
+    "change_operator": _of_instance(Scope.ACCOUNTS, roles=OWNERS, sensitive=True),
+    "reset_operator_factor": _of_instance(Scope.ACCOUNTS, roles=OWNERS, sensitive=True),
+    "accept_invitation": PUBLIC,
+    "enrol_operator": PUBLIC,
+    "sign_in": PUBLIC,
+    "read_session": _for_people(),
+    "step_up": _for_people(),
+    "sign_out": _for_people(),
+    "list_approvals": _of_instance(),
+    "read_approval": _of_instance(),
+    "approve_request": _for_people(RUNNERS | GUARDIANS, sensitive=True),
+    "reject_request": _for_people(RUNNERS | GUARDIANS, sensitive=True),
     # What holds for everyone.
     "list_countries": KNOWN,
     "list_limits": KNOWN,
@@ -86,6 +110,36 @@ OPERATIONS: Mapping[str, Access] = {
     "problems_page": PUBLIC,
     "static_file": PUBLIC,
 }
+
+
+_SESSION = "session"
+# Of the document only: a session's token stands where a key does, and one look at the header finds either.
+SESSION_SCHEME = {
+    _SESSION: {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An operator's session: `Authorization: Bearer cs_ses_…`, from `POST /v1/session`.",
+    }
+}
+
+
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string"},
+    }
+
+
+ACCOUNT_HEADER, ENVIRONMENT_HEADER = "Countersign-Account", "Countersign-Environment"
+APPROVAL_HEADER = "Countersign-Approval"
+_ACTING_ON = (
+    _header(ACCOUNT_HEADER, "`acc_…`: on which account an operator acts. A key has one of its own, and need not say."),
+    _header(ENVIRONMENT_HEADER, f"In which of its environments: {' or '.join(sorted(Environment))}."),
+)
+_APPROVAL = _header(APPROVAL_HEADER, "`apr_…`: an operator's approval of exactly this request, where one is needed.")
 
 
 class UnguardedRouteError(RuntimeError):
@@ -119,10 +173,16 @@ def describe(operation: dict[str, Any]) -> None:
     if access.is_public:
         return
     alternatives = [[scope.value] for scope in sorted(access.scopes)] or [[]]
-    operation["security"] = [{name: scopes} for each in schemes for name in each for scopes in alternatives]
+    machines = [] if access.is_for_people else [name for each in schemes for name in each]
+    operation["security"] = [{name: scopes} for name in machines for scopes in alternatives]
+    operation["security"] += [{_SESSION: []}] if access.roles else []
     operation["x-roles"] = sorted(role.value for role in access.roles)
+    if access.roles and not access.is_for_people:
+        operation.setdefault("parameters", []).extend(_ACTING_ON)
     if access.is_sensitive:
         operation["x-sensitive"] = True
+        if machines:
+            operation.setdefault("parameters", []).append(_APPROVAL)
 
 
 def depends(dependant: Dependant, call: Any) -> bool:

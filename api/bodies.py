@@ -28,12 +28,13 @@ class StrictRoute(APIRoute):
         asks_who_calls = depends(self.dependant, who_calls)
 
         async def handle_strictly(request: Request) -> Response:
+            strict = _StrictRequest(request.scope, request.receive)
             # FastAPI reads the body first, and would tell a stranger what is wrong with it.
             if takes_body and asks_who_calls:
-                await find_out_first(request)
+                await find_out_first(strict)
             if takes_body:
-                _ensure_json(request)
-            return await handle(_StrictRequest(request.scope, request.receive))
+                _ensure_json(strict)
+            return await handle(strict)
 
         return handle_strictly
 

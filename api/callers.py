@@ -7,13 +7,16 @@ from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.addresses import address_of_request
-from api.authorisation import OPERATIONS
+from api.authorisation import ACCOUNT_HEADER, ENVIRONMENT_HEADER, OPERATIONS
 from api.parts import Parts
 from api.sensitive import ensure_sensitive_allowed
 from domain import ids
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.facts import Caller as CallerFacts
+from domain.operator_errors import AccountNeededError
+from domain.statuses import Environment
 from rules.access import ensure_allowed
+from services.operator_sessions import ActingOn, is_session
 
 _KNOWN = "countersign.caller"
 _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: `Authorization: Bearer cs_test_…`")
@@ -42,24 +45,48 @@ async def who_calls(
     if credentials is None:
         raise UnauthenticatedError("Send an API key: Authorization: Bearer cs_test_…")
     operation: str = request.scope["route"].name
-    address = address_of_request(request, proxies=parts.proxies)
+    address, token = address_of_request(request, proxies=parts.proxies), credentials.credentials
     try:
-        caller = await parts.callers.who_calls(credentials.credentials, address=address)
+        if is_session(token):
+            caller = await parts.people.sessions.who_calls(token, address=address, on=acting_on(request))
+        else:
+            caller = await parts.callers.who_calls(token, address=address)
     except UnauthenticatedError:
         await parts.rates.count_failure(None if address is None else str(address))
         raise
     await parts.rates.admit(caller, is_reading=request.method == "GET")
     access = OPERATIONS[operation]
     ensure_allowed(caller, access)
+    if caller.acts_on is None and not access.is_of_instance:
+        raise AccountNeededError(f"Say on which account you act: {ACCOUNT_HEADER} and {ENVIRONMENT_HEADER}.")
     if access.is_sensitive:
-        await ensure_sensitive_allowed(caller, operation=operation, parts=parts)
+        await ensure_sensitive_allowed(caller, request, access=access, parts=parts)
     request.scope[_KNOWN] = caller
     return caller
 
 
 async def find_out_first(request: Request) -> None:
-    """Find out who calls, before anything of a body is read."""
+    """Find out who calls, before anything of a body is read but what an approval is for."""
     await who_calls(request, await _bearer(request), await parts_of(request))
+
+
+def acting_on(request: Request) -> ActingOn | None:
+    """Return on which account, and in which environment, an operator asks to act; None where they do not say.
+
+    Raises:
+        AccountNeededError: only one of both is said, or there is no such environment.
+        NotFoundError: there is no such account.
+
+    """
+    account, environment = request.headers.get(ACCOUNT_HEADER), request.headers.get(ENVIRONMENT_HEADER)
+    if account is None and environment is None:
+        return None
+    if account is None or environment not in set(Environment):
+        raise AccountNeededError(f"{ENVIRONMENT_HEADER} is sandbox or production, beside {ACCOUNT_HEADER}.")
+    found = ids.parse(account, prefix="acc")
+    if found is None:
+        raise NotFoundError("There is no such account.")
+    return ActingOn(account_id=found, environment=Environment(environment))
 
 
 Caller = Annotated[CallerFacts, Depends(who_calls)]

@@ -8,6 +8,7 @@ import httpx2
 from fastapi import FastAPI
 
 from api.app import create_app
+from api.authorisation import OPERATIONS
 from api.draining import Draining
 from api.parts import Parts
 from api.rates import RequestRates
@@ -42,6 +43,7 @@ from services.idempotency import Idempotency
 from services.keys import DATABASE_PATIENCE_S, open_keys
 from services.leaked_keys import LeakedKeys
 from services.payload_decoding import PayloadDecoding
+from services.people import People, people_of
 from services.presenting import Presenter
 from services.reading import Reading
 from services.receipts import Receipts
@@ -110,8 +112,7 @@ def parts_of(
     http: httpx2.AsyncClient,
 ) -> Parts:
     """Return the use cases, wired."""
-    draining = Draining()
-    limits, numbers = settings.check_limits, number_sealer(keys)
+    draining, limits, numbers = Draining(), settings.check_limits, number_sealer(keys)
     watch, sightings = AccessWatch(database), Sightings(database=database, keys=keys)
     presenter = Presenter(numbers)
     reading, refusals = Reading(database=database, presenter=presenter), Refusals(database)
@@ -123,6 +124,7 @@ def parts_of(
         accounts=Accounts(database=database, changed=watch.moved),
         audit=Audit(database=database, signer=AuditSigner(keys.audit_seed)),
         api_keys=ApiKeys(database=database, keys=keys, changed=watch.moved),
+        people=_people(settings, keys, database, refusals),
         leaked_keys=LeakedKeys(database=database, keys=keys, changed=watch.moved),
         verifications=Verifications(
             database=database,
@@ -159,6 +161,16 @@ def parts_of(
         countries=reference("country_rules.json"),
         readiness={"database": lambda: ensure_migrated(database), "temporal": workflows.ping},
         close=workflows.drain,
+    )
+
+
+def _people(settings: Settings, keys: KeyRing, database: Database, refusals: Refusals) -> People:
+    return people_of(
+        database=database,
+        keys=keys,
+        refusals=refusals,
+        operations=OPERATIONS,
+        allowed=settings.operator_networks,
     )
 
 

@@ -16,6 +16,7 @@ from services.checks import Checks
 from services.events import Events
 from services.leaked_keys import LeakedKeys
 from services.payload_decoding import PayloadDecoding
+from services.people import People
 from services.reading import Reading
 from services.receipts import Receipts
 from services.sandbox import Sandbox
@@ -37,6 +38,7 @@ class Parts:
     sightings: Sightings
     proxies: Sequence[Network]
     accounts: Accounts
+    people: People
     api_keys: ApiKeys
     audit: Audit
     leaked_keys: LeakedKeys

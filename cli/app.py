@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cli import account, audit, key, keys, migrate
+from cli import account, audit, key, keys, migrate, operator
 from domain.errors import DomainError
 from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
 from store.migrate import NotMigratedError
@@ -13,6 +13,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.add_typer(account.app, name="account")
 app.add_typer(key.app, name="key")
 app.add_typer(keys.app, name="keys")
+app.add_typer(operator.app, name="operator")
 app.add_typer(audit.app, name="audit")
 app.command("migrate")(migrate.main)
 

@@ -40,6 +40,9 @@ class Role(StrEnum):
 
 EVERY_SCOPE = frozenset(Scope)
 EVERY_ROLE = frozenset(Role)
+# Who keeps the service running; and who answers for it.
+RUNNERS = frozenset({Role.OPERATOR, Role.OWNER})
+GUARDIANS = frozenset({Role.COMPLIANCE, Role.OWNER})
 # What a key gets unless it is asked for less: everything that concerns its own account and is not sensitive.
 USUAL_SCOPES = EVERY_SCOPE - {Scope.ADMIN, Scope.ACCOUNTS}
 
@@ -49,12 +52,15 @@ class Access:
     """What one operation asks of its caller: any one of these scopes, or one of these roles.
 
     Without scopes it is enough to be known. `is_sensitive` asks for more than that each time; `is_public` for nothing.
+    `is_for_people` keeps keys and tokens out. What `is_of_instance` is no account's own: a person need not say which.
     """
 
     scopes: frozenset[Scope] = frozenset()
     roles: frozenset[Role] = EVERY_ROLE
     is_sensitive: bool = False
     is_public: bool = False
+    is_for_people: bool = False
+    is_of_instance: bool = False
 
 
 def scopes_of(text: str) -> frozenset[Scope]:

@@ -15,6 +15,9 @@ from domain.statuses import (
     VerificationStatus,
 )
 
+# What a person acts on who has not said on which account: no account has this id.
+NO_ACCOUNT = UUID(int=0)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -24,7 +27,7 @@ class Caller:
     come on top of it: `account_requests_per_s` over all of its keys, `sends_per_day`; None is no such limit.
 
     `actor` is who it is in the audit trail. A person has a `role` and no scopes; `stepped_up_at` is when their second
-    factor was last seen. `address` is where the request came from, as we see it.
+    factor was last seen, in the session `session_id`. `address` is where the request came from, as we see it.
     """
 
     account_id: UUID
@@ -39,6 +42,13 @@ class Caller:
     stepped_up_at: datetime | None = None
     account_requests_per_s: int | None = None
     sends_per_day: int | None = None
+    operator_id: UUID | None = None
+    session_id: UUID | None = None
+
+    @property
+    def acts_on(self) -> UUID | None:
+        """Return the account, or None for a person who has not said which."""
+        return None if self.account_id == NO_ACCOUNT else self.account_id
 
     @property
     def administers_accounts(self) -> bool:

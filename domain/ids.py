@@ -40,6 +40,21 @@ def webhook_id(value: UUID) -> str:
     return f"whk_{value.hex}"
 
 
+def operator_id(value: UUID) -> str:
+    """Return `opr_…`, the public id of an operator."""
+    return f"opr_{value.hex}"
+
+
+def session_id(value: UUID) -> str:
+    """Return `ses_…`, the public id of an operator's session, which is not its token."""
+    return f"ses_{value.hex}"
+
+
+def approval_id(value: UUID) -> str:
+    """Return `apr_…`, the public id of an approval."""
+    return f"apr_{value.hex}"
+
+
 def once(word: str) -> UUID:
     """Return the id of what may be there one time only: the same for the same word."""
     return uuid5(_ONCE, word)

@@ -3,6 +3,7 @@
 from domain.access import USUAL_SCOPES, Access, Scope
 from domain.errors import InsufficientScopeError
 from domain.facts import Caller
+from domain.operator_errors import OperatorsOnlyError
 
 
 def ensure_allowed(caller: Caller, access: Access) -> None:
@@ -10,8 +11,11 @@ def ensure_allowed(caller: Caller, access: Access) -> None:
 
     Raises:
         InsufficientScopeError: neither.
+        OperatorsOnlyError: only people do it, and the caller is a key or a token.
 
     """
+    if access.is_for_people and caller.role is None:
+        raise OperatorsOnlyError("Operators do this, signed in with POST /v1/session; a key cannot.")
     if access.is_public or caller.role in access.roles:
         return
     # A person has a role and no scopes; what asks for no scope is still not for a role that is not listed.

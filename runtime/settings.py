@@ -10,7 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from domain.challenge import DEFAULT_CODE_LENGTH
-from rules.addresses import NetworkError, proxies_of
+from rules.addresses import Network, NetworkError, networks_of, proxies_of
 from rules.protection.checks import (
     FAILURES_CAP,
     WRONG_CHECKS_PER_HOUR_ACCOUNT,
@@ -54,6 +54,7 @@ class Settings(TemporalSettings):
     api_processes: int = Field(default=1, ge=1, le=64)
     redis_url: str | None = None
     trusted_proxies: str = ""
+    operator_allowlist: str = ""
     failed_authentications_per_min: int = Field(default=5, ge=0)
     failures_in_a_row: int = FAILURES_CAP
     wrong_checks_per_hour: int = Field(default=WRONG_CHECKS_PER_HOUR_ACCOUNT, ge=1)
@@ -90,6 +91,10 @@ class Settings(TemporalSettings):
             proxies_of(self.trusted_proxies)
         except NetworkError as error:
             raise ValueError(f"COUNTERSIGN_TRUSTED_PROXIES: {error}") from None
+        try:
+            _networks(self.operator_allowlist)
+        except NetworkError as error:
+            raise ValueError(f"COUNTERSIGN_OPERATOR_ALLOWLIST: {error}") from None
         return self
 
     @property
@@ -109,6 +114,11 @@ class Settings(TemporalSettings):
         )
 
     @property
+    def operator_networks(self) -> tuple[Network, ...]:
+        """Return the networks that operators may call from; none is any."""
+        return _networks(self.operator_allowlist)
+
+    @property
     def database(self) -> str:
         """Return the database's URL with its driver: the one given, else a file in the state directory."""
         if self.database_url is None:
@@ -122,6 +132,10 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return networks_of(word for word in (each.strip() for each in text.split(",")) if word)
 
 
 def read_settings() -> Settings:

@@ -9,15 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.access import USUAL_SCOPES, Scope, scopes_as_text
 from domain.accounts import ApiKeyFacts
 from domain.audit import AuditEntry, JsonScalar
-from domain.errors import AllowlistLocksOutError, InvalidRequestError, NotFoundError
+from domain.errors import NotFoundError
 from domain.event_types import EventType
 from domain.events import NewEvent, Value
 from domain.facts import Caller
 from domain.statuses import Environment
 from rules.access import ensure_may_give
-from rules.addresses import NetworkError, address_of, is_inside, networks_of
 from security.api_keys import make_key
 from security.keyring import KeyRing
+from services.allowlists import ensure_networks, ensure_not_locked_out
 from store import access_version
 from store.api_keys import NewApiKey, change_key, end_key, insert_key, keys_of, live_key_of, revoke_key
 from store.audit import record
@@ -27,7 +27,6 @@ from store.events import emit
 DAY_S = 86_400
 DEFAULT_DAYS, MAX_DAYS = 365, 730
 DEFAULT_OVERLAP_S, MAX_OVERLAP_S = DAY_S, 7 * DAY_S
-MAX_NETWORKS = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +67,9 @@ class ApiKeys:
             InvalidRequestError: the allowlist is not one.
 
         """
-        _ensure_networks(request.allowlist)
+        ensure_networks(request.allowlist)
         async with self._database.transaction() as connection:
-            made = await self._insert(connection, account_id, request)
+            made = await self._insert(connection, account_id, request, actor=actor)
             await access_version.bump(connection)
             await emit(connection, key_event(EventType.ACCOUNT_KEY_CREATED, made.facts))
             await record(connection, key_entry("key.created", made.facts, actor, _told(made.facts)))
@@ -110,9 +109,9 @@ class ApiKeys:
 
         """
         if allowlist is not None:
-            _ensure_networks(allowlist)
+            ensure_networks(allowlist)
             if key_id == caller.key_id and not may_lock_out:
-                _ensure_not_locked_out(caller, allowlist)
+                ensure_not_locked_out(caller.address, allowlist)
         async with self._database.transaction() as connection:
             after = await change_key(
                 connection,
@@ -155,7 +154,7 @@ class ApiKeys:
             )
             if ending is None:
                 raise _not_found()
-            made = await self._insert(connection, account_id, request)
+            made = await self._insert(connection, account_id, request, actor=caller.actor)
             await access_version.bump(connection)
             told: dict[str, JsonScalar] = {"successor": made.facts.key_id, "overlap_s": overlap_s}
             await emit(connection, key_event(EventType.ACCOUNT_KEY_ROTATED, old, new_key_id=made.facts.key_id))
@@ -180,7 +179,9 @@ class ApiKeys:
         self._changed()
         return ended
 
-    async def _insert(self, connection: AsyncConnection, account_id: UUID, request: KeyRequest) -> MadeKey:
+    async def _insert(
+        self, connection: AsyncConnection, account_id: UUID, request: KeyRequest, *, actor: str
+    ) -> MadeKey:
         fresh = make_key(self._keys.api_keys, environment=request.environment)
         facts = await insert_key(
             connection,
@@ -189,6 +190,7 @@ class ApiKeys:
                 account_id=account_id,
                 environment=request.environment,
                 digest=fresh.digest,
+                made_by=actor,
                 scopes=request.scopes,
                 name=request.name,
                 allowlist=request.allowlist,
@@ -197,25 +199,6 @@ class ApiKeys:
             ),
         )
         return MadeKey(facts, fresh.text)
-
-
-def _ensure_networks(allowlist: tuple[str, ...]) -> None:
-    if len(allowlist) > MAX_NETWORKS:
-        raise InvalidRequestError(f"allowlist: at most {MAX_NETWORKS} networks.")
-    try:
-        networks_of(allowlist)
-    except NetworkError as error:
-        raise InvalidRequestError(f"allowlist: {error}.") from None
-
-
-def _ensure_not_locked_out(caller: Caller, allowlist: tuple[str, ...]) -> None:
-    address = None if caller.address is None else address_of(caller.address)
-    if allowlist and not is_inside(address, networks_of(allowlist)):
-        raise AllowlistLocksOutError(
-            f"With this allowlist the key could no longer be used from {caller.address}, your address as we see it. "
-            'Add it, or send "allow_lockout": true if you mean it.',
-            fields={"address": caller.address},
-        )
 
 
 def _not_found() -> NotFoundError:

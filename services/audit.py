@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from domain.access import GUARDIANS
 from domain.audit import SYSTEM, AuditEntry, chain_of
 from domain.errors import InvalidRequestError
 from domain.facts import Caller
 from domain.statuses import Environment
+from rules.access import insufficient_scope
 from rules.audit.chain import GENESIS, Link
 from rules.audit.checkpoints import as_json
 from security.audit_signing import AuditSigner
@@ -69,10 +71,12 @@ class Audit:
 
         Raises:
             InvalidRequestError: the cursor is not one of ours.
+            InsufficientScopeError: it is the instance's own trail, and the operator is not one who guards it.
 
         """
+        _ensure_may_see(caller)
         filters = AuditFilters(
-            chain=chain_of(caller.account_id),
+            chain=chain_of(caller.acts_on),
             environment=caller.environment,
             action=query.action,
             actor=query.actor,
@@ -88,16 +92,17 @@ class Audit:
 
     async def export(self, caller: Caller) -> AsyncGenerator[str]:
         """Return the lines of an account's chain; that it was exported is recorded, and is the last entry of it."""
+        _ensure_may_see(caller)
         await self._note_export(
             AuditEntry(
-                account_id=caller.account_id,
-                environment=caller.environment,
+                account_id=caller.acts_on,
+                environment=None if caller.acts_on is None else caller.environment,
                 actor=caller.actor,
                 action="audit.exported",
                 subject=None,
             )
         )
-        return self._lines([chain_of(caller.account_id)], shown_to=caller.environment)
+        return self._lines([chain_of(caller.acts_on)], shown_to=caller.environment)
 
     async def export_all(self) -> AsyncGenerator[str]:
         """Return the lines of every chain, for an operator of the instance; this is recorded too."""
@@ -137,6 +142,12 @@ class Audit:
         """Return the next entries; no connection is held while a slow reader takes them."""
         async with self._database.reading() as connection:
             return list(links(await chain_rows(connection, chain, after=after)))
+
+
+def _ensure_may_see(caller: Caller) -> None:
+    """Let a caller read the trail of an account; that of the instance is for those who answer for it."""
+    if caller.acts_on is None and caller.role not in GUARDIANS:
+        raise insufficient_scope(frozenset())
 
 
 def _entry(link: Link, *, shown_to: Environment | None) -> dict[str, Any]:

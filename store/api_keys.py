@@ -15,6 +15,7 @@ from store.tables import Account, ApiKey, table_of
 from store.times import now, now_plus
 
 _account = table_of(Account)
+_KEY_ACTOR = "key:"
 _key = table_of(ApiKey)
 _IS_LIVE = and_(_key.c.revoked_at.is_(None), or_(_key.c.expires_at.is_(None), _key.c.expires_at > now()))
 _FIND = (
@@ -52,7 +53,10 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewApiKey:
-    """A key about to get its row; `expires_in_s` is counted from the database's now, None never ends."""
+    """A key about to get its row; `expires_in_s` is counted from the database's now, None never ends.
+
+    `made_by` is an actor. Of a key that makes another one, the maker stays who made it: a person, in the end.
+    """
 
     key_id: str
     account_id: UUID
@@ -63,6 +67,7 @@ class NewApiKey:
     allowlist: tuple[str, ...] = ()
     requests_per_s: int | None = None
     expires_in_s: int | None = None
+    made_by: str | None = None
 
 
 async def find_digest(connection: AsyncConnection, key_id: str) -> str | None:
@@ -85,7 +90,7 @@ async def find_key(connection: AsyncConnection, key_id: str) -> StoredKey | None
         environment=Environment(row.environment),
         key_id=row.key_id,
         requests_per_s=row.requests_per_s,
-        actor=f"key:{row.key_id}",
+        actor=f"{_KEY_ACTOR}{row.key_id}",
         scopes=scopes_of(row.scopes),
         account_requests_per_s=row.account_requests_per_s,
         sends_per_day=row.sends_per_day,
@@ -110,10 +115,19 @@ async def insert_key(connection: AsyncConnection, new: NewApiKey) -> ApiKeyFacts
         "name": new.name,
         "allowlist": " ".join(new.allowlist) or None,
         "requests_per_s": new.requests_per_s,
+        "made_by": _maker(new.made_by),
     }
     expires_at = None if new.expires_in_s is None else now_plus(new.expires_in_s)
     query = insert(_key).values(**values, created_at=now(), expires_at=expires_at).returning(_key)
     return key_facts((await connection.execute(query)).one())
+
+
+def _maker(actor: str | None) -> Any:
+    if actor is None or not actor.startswith(_KEY_ACTOR):
+        return actor
+    maker = table_of(ApiKey).alias("maker")
+    of_maker = select(maker.c.made_by).where(maker.c.key_id == actor.removeprefix(_KEY_ACTOR))
+    return func.coalesce(of_maker.scalar_subquery(), actor)
 
 
 async def set_request_rate(connection: AsyncConnection, key_id: str, *, requests_per_s: int | None) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.statuses import Environment
 from store.guards import NumberKey, new_person_salt, of_guard
 from store.key_tables import WrappedKey
+from store.operator_tables import Approval, Operator
 from store.tables import NumberGuard, Verification, table_of
 from store.webhook_tables import Webhook
 
@@ -50,6 +51,9 @@ SEALED_COLUMNS = (
     SealedColumn(table=table_of(Webhook), column="secret_sealed", name="secret"),
     SealedColumn(table=table_of(Webhook), column="previous_sealed", name="secret"),
     SealedColumn(table=table_of(Webhook), column="ed25519_sealed", name="secret"),
+    SealedColumn(table=table_of(Operator), column="email_sealed", name="email", has_account=False),
+    SealedColumn(table=table_of(Operator), column="totp_sealed", name="totp", has_account=False),
+    SealedColumn(table=table_of(Approval), column="body_sealed", name="body"),
 )
 
 

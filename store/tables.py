@@ -51,7 +51,7 @@ class ApiKey(SQLModel, table=True):
     """A key: its id in clear, the rest as a keyed hash. `requests_per_s`: null is the default, 0 is no limit.
 
     `scopes` are words with spaces between them. `allowlist` are networks, the same way; null lets every address in.
-    `last_used_at` is rounded down to the hour.
+    `last_used_at` is rounded down to the hour. `made_by` is the actor who made it, or the key that it came from.
     """
 
     __tablename__ = "api_key"
@@ -69,6 +69,7 @@ class ApiKey(SQLModel, table=True):
     allowlist: str | None = Field(default=None, max_length=2400)
     expires_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    made_by: str | None = Field(default=None, max_length=80)
 
 
 class KeySighting(SQLModel, table=True):

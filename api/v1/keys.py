@@ -17,11 +17,11 @@ from domain.accounts import ApiKeyFacts
 from domain.errors import InvalidRequestError
 from domain.statuses import Environment
 from security.api_keys import KEY_PATTERN
+from services.allowlists import MAX_NETWORKS
 from services.api_keys import (
     DEFAULT_DAYS,
     DEFAULT_OVERLAP_S,
     MAX_DAYS,
-    MAX_NETWORKS,
     MAX_OVERLAP_S,
     KeyRequest,
     MadeKey,

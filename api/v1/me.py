@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1", tags=["accounts"])
 class CallerOut(BaseModel):
     """A caller: which account and environment, through which key, with what power, from where."""
 
-    account_id: str
+    account_id: str | None
     account_name: str
     environment: Environment
     key_id: str
@@ -31,7 +31,7 @@ class CallerOut(BaseModel):
     def of(cls, caller: CallerFacts) -> Self:
         """Return the model of a caller."""
         return cls(
-            account_id=account_id(caller.account_id),
+            account_id=None if caller.acts_on is None else account_id(caller.acts_on),
             account_name=caller.account_name,
             environment=caller.environment,
             key_id=caller.key_id,

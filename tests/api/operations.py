@@ -10,6 +10,8 @@ NAMES = {
     "verification_id": f"ver_{'0' * 32}",
     "account_id": f"acc_{'0' * 32}",
     "key_id": "00000000",
+    "operator_id": f"opr_{'0' * 32}",
+    "approval_id": f"apr_{'0' * 32}",
     "webhook_id": f"whk_{'0' * 32}",
     "carrier": "alpha",
 }

@@ -7,26 +7,26 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from domain.access import EVERY_SCOPE
 from domain.ids import account_id
 from domain.statuses import Environment
 from tests.api.serving import Api, Server, calling
 from tests.building import a_key, a_phone, code_of, pass_time
+from tests.people import signed_in
 
 
 async def administer(server: Server, of: Api, **changes: object) -> httpx2.Response:
     """Change an account as whoever the instance belongs to."""
-    async with calling(server, scopes=EVERY_SCOPE) as owner:
-        return await owner.client.patch(f"/v1/accounts/{account_id(of.caller.account_id)}", json=changes)
+    async with signed_in(server) as owner:
+        return await owner.patch(f"/v1/accounts/{account_id(of.caller.account_id)}", json=changes)
 
 
 async def test_an_account_is_made_read_listed_and_changed(api: Api) -> None:
-    async with calling(api.server, scopes=EVERY_SCOPE) as owner:
-        made = await owner.client.post("/v1/accounts", json={"name": "Globex", "sends_per_day": 7})
+    async with signed_in(api.server) as owner:
+        made = await owner.post("/v1/accounts", json={"name": "Globex", "sends_per_day": 7})
         path = made.headers["location"]
-        changed = await owner.client.patch(path, json={"plan": "large", "sends_per_day": None})
-        listed = (await owner.client.get("/v1/accounts", params={"limit": 1})).json()
-        following = await owner.client.get("/v1/accounts", params={"limit": 1, "cursor": listed["next_cursor"]})
+        changed = await owner.patch(path, json={"plan": "large", "sends_per_day": None})
+        listed = (await owner.get("/v1/accounts", params={"limit": 1})).json()
+        following = await owner.get("/v1/accounts", params={"limit": 1, "cursor": listed["next_cursor"]})
 
     assert made.status_code == 201
     assert made.json() | {"id": "", "created_at": ""} == {

@@ -12,13 +12,14 @@ from sqlalchemy import select
 
 from api.authorisation import OPERATIONS
 from domain.access import Scope
-from domain.ids import account_id, verification_id
+from domain.ids import account_id, approval_id, verification_id
 from domain.statuses import Environment
 from store.tables import Account, ApiKey, Attempt, NumberGuard, Verification, table_of
 from store.webhook_tables import Webhook
 from tests.api.operations import STREAMS, Operation, every_operation
 from tests.api.serving import Api, Server, calling, opened, running_api
 from tests.building import a_key, a_phone, a_verification
+from tests.people import an_approval, approved
 
 Maker = Callable[[Api], Awaitable[str]]
 
@@ -41,15 +42,20 @@ async def _webhook(api: Api) -> str:
     return str(made.json()["id"])
 
 
+async def _approval(api: Api) -> str:
+    return approval_id(await an_approval(api.database, api.caller))
+
+
 # How each kind of thing that a path names is made, for the account that it is to belong to.
 THINGS: dict[str, Maker] = {
     "verification_id": _verification,
     "account_id": _account,
     "key_id": _key,
     "webhook_id": _webhook,
+    "approval_id": _approval,
 }
 # What a path names that is no account's.
-NOBODYS = frozenset({"carrier"})
+NOBODYS = frozenset({"carrier", "operator_id"})
 # An account is one in both of its environments.
 IN_BOTH_ENVIRONMENTS = frozenset({"account_id"})
 # What each operation takes, so that it is the id and not the body that it refuses.
@@ -70,12 +76,13 @@ def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def about_things(server: Server) -> list[Operation]:
-    """Return the operations whose path names a thing that may be an account's."""
-    return [each for each in every_operation(server.openapi) if set(each.names) - NOBODYS and not _is_public(each)]
+    """Return the operations whose path names a thing that may be an account's, and that a key may do."""
+    return [each for each in every_operation(server.openapi) if set(each.names) - NOBODYS and _is_for_keys(each)]
 
 
-def _is_public(operation: Operation) -> bool:
-    return OPERATIONS[operation.id].is_public
+def _is_for_keys(operation: Operation) -> bool:
+    access = OPERATIONS[operation.id]
+    return not (access.is_public or access.is_for_people)
 
 
 async def everything_of(api: Api) -> list[Any]:
@@ -104,7 +111,7 @@ async def refusals(server: Server, victim: Api, key: str, *, leave_out: frozense
                 continue
             things = {name: await THINGS[name](victim) for name in set(each.names) - NOBODYS}
             before = await everything_of(victim)
-            answer = await thief.request(each.method, each.path_with(things), json=BODIES.get(each.id))
+            answer = await approved(server, thief, each.method, each.path_with(things), BODIES.get(each.id))
             assert await everything_of(victim) == before, each.id
             assert [name for name, thing in things.items() if thing in answer.text] == [], each.id
             statuses[each.id] = answer.status_code

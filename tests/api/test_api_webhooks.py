@@ -17,6 +17,7 @@ from services.events import STREAMS_PER_ACCOUNT
 from tests.activities.webhook_building import happen
 from tests.api.serving import Api, Server, calling, running_api
 from tests.building import a_phone
+from tests.people import approved
 
 URL = "http://127.0.0.1:9000/hooks"
 
@@ -116,7 +117,7 @@ async def test_endpoints_and_events_are_their_account_s_and_their_environment_s(
                 ("GET", "/deliveries"),
             ):
                 body: dict[str, str] | None = {} if method == "PATCH" else None
-                answer = await each.client.request(method, f"/v1/webhooks/{made['id']}{path}", json=body)
+                answer = await approved(server, each.client, method, f"/v1/webhooks/{made['id']}{path}", body)
                 assert answer.status_code == 404, path
             assert (await each.client.get("/v1/events")).json()["events"] == []
             assert (await each.client.get("/v1/events", params={"cursor": event})).status_code == 422

@@ -25,6 +25,8 @@ _DISPATCHER = "a dispatcher's, by the id of the endpoint that its workflow was s
 _UPKEEP = "upkeep, over all accounts"
 _POOL = "numbers of pools are the instance's; who holds one is compared where it matters"
 EXCEPTIONS = {
+    "store.approvals._SELECT": "read and listed with both, unless an operator asks who named no account",
+    "store.approvals.forget_old": _UPKEEP,
     "store.api_keys._DIGEST": _FINDS_OUT,
     "store.api_keys._FIND": _FINDS_OUT,
     "store.api_keys.set_request_rate": "the demonstration's own key, which was just proved by its text",
