@@ -43,6 +43,7 @@ from runtime.setup import (
     catalog,
     configuration_of,
     number_sealer,
+    sender_types,
     target_policy,
     webhook_secrets,
 )
@@ -53,9 +54,12 @@ from security.keyring import KeyRing
 from security.targets import GuardedTargets
 from services.configuration import note_configuration
 from services.keys import DATABASE_PATIENCE_S, open_keys
+from services.lease_keeping import LeaseKeeper
 from services.webhook_dispatchers import DispatcherWorkflows, WebhookWatch
 from services.workflow_gateway import VerificationWorkflows
 from store.engine import Database
+from store.route_book import RouteBook
+from store.router import Router
 from workflows import upkeep
 from workflows.upkeep import UpkeepWorkflow
 from workflows.verification import VerificationWorkflow
@@ -110,6 +114,7 @@ async def run(orders: Orders, settings: Settings) -> None:
             targets = await stack.enter_async_context(aclosing(GuardedTargets(policy=target_policy(settings))))
             await stack.enter_async_context(_webhook_worker(client, keys, database, targets))
         if orders.role in {"all", "carriers"}:
+            await stack.enter_async_context(LeaseKeeper(database=database, regions=orders.regions).running())
             http = await stack.enter_async_context(carrier_client())
             delivery = _delivery(settings, keys, database, http)
             for region in orders.regions:
@@ -127,13 +132,14 @@ def _workflow_worker(
     """Return what runs workflows and the activities that only need the database."""
     cap = settings.check_limits.failures_in_a_row
     starter, audit = VerificationWorkflows(client), AuditKeeping(database=database, signer=AuditSigner(keys.audit_seed))
+    router = Router(RouteBook(catalog=catalog(settings), takes=sender_types()))
     mending = UpkeepActivities(database=database, starter=starter, waker=watch, audit=audit, failures_cap=cap)
     return Worker(
         client,
         task_queue=VERIFICATION_QUEUE,
         workflows=[VerificationWorkflow, UpkeepWorkflow, WebhookDispatchWorkflow],
         activities=[
-            PlanningActivities(database=database, catalog=catalog(settings)).plan_next,
+            PlanningActivities(database=database, router=router).plan_next,
             ConclusionActivities(database=database, failures_cap=cap).conclude,
             mending.mend,
         ],

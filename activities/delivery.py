@@ -9,7 +9,14 @@ from temporalio import activity
 from carriers.protocol import Answer, Carrier, Message
 from domain.events import NewEvent
 from domain.messages import SendOrder, Submission
-from domain.statuses import AttemptStatus, Channel, Environment, FailureClass, SubmissionStatus
+from domain.statuses import (
+    AttemptStatus,
+    Channel,
+    Environment,
+    FailureClass,
+    SubmissionStatus,
+    VerificationStatus,
+)
 from domain.verification_events import AttemptWords, abandoned, answered
 from rules.content.text import compose
 from security.codes import code_for
@@ -25,6 +32,8 @@ from store.verifications import hold_verification
 _NO_CARRIER = Answer(
     status=SubmissionStatus.REJECTED, failure_class=FailureClass.ROUTE_TEMPORARY, carrier_code="not-configured"
 )
+# The number was lent to another, or set aside, after the attempt was planned.
+LEASE_LOST_CODE = "lease-lost"
 # What an attempt's status says about a submission that was settled before.
 _SETTLED = {
     AttemptStatus.REJECTED: SubmissionStatus.REJECTED,
@@ -80,7 +89,10 @@ class DeliveryActivities:
         """Say what is known of an attempt that cannot be begun (again)."""
         async with self._database.transaction() as connection:
             verification = await hold_verification(connection, order.verification_id)
-            was_unsent = await settle_unsent(connection, order.attempt_id, code="abandoned")
+            # Planned still, and in time: what it may not do is leave with its number.
+            is_live = verification is not None and verification.status_now is VerificationStatus.PENDING
+            code = LEASE_LOST_CODE if is_live else "abandoned"
+            was_unsent = await settle_unsent(connection, order.attempt_id, code=code)
             found = await read_attempt(connection, order.attempt_id)
             if was_unsent and found is not None and verification is not None:
                 await emit(connection, abandoned(verification, found[1]))

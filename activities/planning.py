@@ -11,12 +11,12 @@ from domain.facts import AttemptFacts, VerificationFacts
 from domain.messages import FailOverCause, FailOverRequest, NextStep, NextStepKind, PlannedAttempt
 from domain.statuses import VerificationStatus
 from domain.verification_events import abandoned, failed_over
-from rules.routing.catalog import Catalog
-from rules.routing.failover import REGION_SILENT_CODE, Choice, GiveUp, Wait, after_failure
+from rules.routing.failover import REGION_SILENT_CODE, GiveUp, Wait
 from store.attempts import attempts_of, follower_of, plan_attempt
 from store.engine import Database
 from store.events import emit
-from store.plans import announced, plan_of, tried_of
+from store.plans import Routed, announced, plan_of
+from store.router import Router
 from store.submissions import settle_unsent
 from store.verifications import hold_verification, take_counter
 
@@ -26,9 +26,9 @@ _FINISHED = NextStep(kind=NextStepKind.FINISH, reason="the verification is finis
 class PlanningActivities:
     """Plan the next attempt, once for each that it follows."""
 
-    def __init__(self, *, database: Database, catalog: Catalog) -> None:
+    def __init__(self, *, database: Database, router: Router) -> None:
         self._database = database
-        self._catalog = catalog
+        self._router = router
 
     @activity.defn
     async def plan_next(self, request: FailOverRequest) -> NextStep:
@@ -55,20 +55,17 @@ class PlanningActivities:
         cause: FailOverCause,
     ) -> tuple[NextStep, Sequence[NewEvent]]:
         """Return what to do, with what there is to tell of it."""
-        routes = self._catalog.routes_to(verification.country)
-        match after_failure(routes, [tried_of(each) for each in attempts], cause=cause):
-            case Choice() as choice:
+        match await self._router.follow(connection, verification, attempts, cause=cause):
+            case Routed() as routed:
                 counter = await take_counter(connection, verification.id)
                 if counter is None:
                     return _FINISHED, ()
-                last = attempts[-1]
-                plan = plan_of(choice, verification_id=verification.id, sequence=counter, send=last.send, after=last.id)
+                last, reason = attempts[-1], routed.choice.reason
+                plan = plan_of(routed, verification_id=verification.id, sequence=counter, send=last.send, after=last.id)
                 await plan_attempt(connection, plan)
                 planned = announced(plan)
-                event = failed_over(
-                    verification, planned, send=plan.send, after=last, cause=cause, reason=choice.reason
-                )
-                return _send(planned, choice.reason), (event,)
+                event = failed_over(verification, planned, send=plan.send, after=last, cause=cause, reason=reason)
+                return _send(planned, reason), (event,)
             case Wait(reason=reason):
                 return NextStep(kind=NextStepKind.WAIT, reason=reason), ()
             case GiveUp(reason=reason):

@@ -44,6 +44,7 @@ OPERATIONS: Mapping[str, Access] = {
     "unlock_number": _for(Scope.VERIFICATIONS_WRITE, roles=RUNNERS | GUARDIANS),
     "read_verification": _for(Scope.VERIFICATIONS_READ),
     "list_verifications": _for(Scope.VERIFICATIONS_READ),
+    "read_verification_routing": _for(Scope.VERIFICATIONS_READ),
     # Events and webhooks. Where they are sent and what signs them is sensitive; a test and a replay go where they went.
     "list_events": _for(Scope.EVENTS_READ),
     "stream_events": _for(Scope.EVENTS_READ, roles=NOBODY),

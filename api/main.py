@@ -24,6 +24,7 @@ from runtime.setup import (
     number_sealer,
     receipt_readers,
     sandbox_control,
+    sender_types,
     target_policy,
     webhook_secrets,
 )
@@ -48,6 +49,7 @@ from services.presenting import Presenter
 from services.reading import Reading
 from services.receipts import Receipts
 from services.refusals import Refusals
+from services.routing import Routing
 from services.sandbox import Sandbox
 from services.sends import Sends
 from services.sightings import Sightings
@@ -59,6 +61,8 @@ from services.workflow_gateway import VerificationWorkflows, WorkflowGateway
 from services.wrong_checks import WrongCheckBudget
 from store.engine import Database
 from store.migrate import ensure_migrated
+from store.route_book import RouteBook
+from store.router import Router
 
 
 def create() -> FastAPI:
@@ -112,9 +116,8 @@ def parts_of(
     http: httpx2.AsyncClient,
 ) -> Parts:
     """Return the use cases, wired."""
-    draining, limits, numbers = Draining(), settings.check_limits, number_sealer(keys)
     watch, sightings = AccessWatch(database), Sightings(database=database, keys=keys)
-    presenter = Presenter(numbers)
+    presenter, limits, draining = Presenter(number_sealer(keys)), settings.check_limits, Draining()
     reading, refusals = Reading(database=database, presenter=presenter), Refusals(database)
     return Parts(
         callers=Callers(database=database, keys=keys, watch=watch, sightings=sightings, refusals=refusals),
@@ -128,7 +131,7 @@ def parts_of(
         leaked_keys=LeakedKeys(database=database, keys=keys, changed=watch.moved),
         verifications=Verifications(
             database=database,
-            sends=Sends(keys=keys, numbers=numbers, catalog=catalog(settings), limits=limits, refusals=refusals),
+            sends=_sends(settings, keys, refusals),
             presenter=presenter,
             reading=reading,
             workflows=workflows,
@@ -144,6 +147,7 @@ def parts_of(
             failures_cap=limits.failures_in_a_row,
         ),
         reading=reading,
+        routing=Routing(database=database),
         payloads=_payloads(settings, keys, database),
         receipts=_receipts(settings, database, workflows, refusals),
         sandbox=Sandbox(sandbox_control(settings, http), database=database, carriers=catalog(settings).carriers),
@@ -172,6 +176,11 @@ def _people(settings: Settings, keys: KeyRing, database: Database, refusals: Ref
         operations=OPERATIONS,
         allowed=settings.operator_networks,
     )
+
+
+def _sends(settings: Settings, keys: KeyRing, refusals: Refusals) -> Sends:
+    router = Router(RouteBook(catalog=catalog(settings), takes=sender_types()))
+    return Sends(keys=keys, numbers=number_sealer(keys), router=router, limits=settings.check_limits, refusals=refusals)
 
 
 def _rates(settings: Settings) -> RequestRates:

@@ -19,6 +19,7 @@ from services.payload_decoding import PayloadDecoding
 from services.people import People
 from services.reading import Reading
 from services.receipts import Receipts
+from services.routing import Routing
 from services.sandbox import Sandbox
 from services.sightings import Sightings
 from services.verifications import Verifications
@@ -45,6 +46,7 @@ class Parts:
     verifications: Verifications
     checks: Checks
     reading: Reading
+    routing: Routing
     payloads: PayloadDecoding
     receipts: Receipts
     sandbox: Sandbox

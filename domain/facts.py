@@ -80,6 +80,7 @@ class AttemptFacts:
     receipt_status: ReceiptStatus | None
     receipt_at: datetime | None
     proved_at: datetime | None
+    price_micros: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +142,10 @@ class SendFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardFacts:
-    """What a number may still get from an account, at the database's time of reading."""
+    """What a number may still get from an account, at the database's time of reading.
+
+    `last_sender` is who wrote to it last, where that should be so again; read when a send is taken.
+    """
 
     sends: SendFacts
     failures: int
@@ -150,6 +154,7 @@ class GuardFacts:
     unlocked_at: datetime | None
     read_at: datetime
     person_salt: str | None = field(default=None, repr=False)
+    last_sender: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

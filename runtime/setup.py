@@ -11,7 +11,7 @@ from carriers.null import NullCarrier
 from carriers.protocol import Carrier, ReceiptReader
 from carriers.sandbox import SandboxCarrier, SandboxReceipts
 from carriers.sandbox_control import SandboxControl
-from rules.routing.catalog import Catalog, catalog_of
+from rules.routing.catalog import Catalog, SenderType, catalog_of
 from rules.routing.pools import PoolBook, pool_book_of
 from rules.webhooks.targets import TargetPolicy
 from runtime.settings import Settings, reference
@@ -49,6 +49,11 @@ def catalog(settings: Settings) -> Catalog:
 def pool_book() -> PoolBook:
     """Return the pools that come with the product."""
     return pool_book_of(reference("pools.json"), reference("country_rules.json")["countries"])
+
+
+def sender_types() -> Mapping[str, frozenset[SenderType]]:
+    """Return which kinds of senders each country takes; `**` is every other country."""
+    return pool_book().sender_types
 
 
 def carriers(settings: Settings, http: httpx2.AsyncClient) -> dict[str, Carrier]:

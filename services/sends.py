@@ -4,22 +4,18 @@ Also how it is taken back when the workflow could not be told of it. Rows are lo
 nobody waits in a circle: verification, attempt, number's guard.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.challenge import DEFAULT_CODE_LENGTH, DEFAULT_TTL_S, MAX_TTL_S
-from domain.errors import NoRouteError
 from domain.facts import AttemptFacts, Caller, GuardFacts, SendFacts, VerificationFacts
 from domain.messages import PlannedAttempt, StartVerification
 from domain.phone import Phone
 from domain.statuses import Channel, Purpose, VerificationStatus
 from domain.verification_events import created, withdrawn
 from rules.protection.checks import DAY_S, CheckLimits
-from rules.routing.catalog import Catalog
-from rules.routing.failover import Choice, first_route
 from security.columns import Sealer
 from security.keyring import KeyRing
 from services.daily_sends import DailySend, give_back_daily_send, take_daily_send
@@ -31,7 +27,8 @@ from store.accounts import remember_short_codes
 from store.attempts import attempts_of, plan_attempt
 from store.events import emit
 from store.guards import NumberKey, give_back_send, take_send
-from store.plans import announced, plan_of, tried_of
+from store.plans import announced, plan_of
+from store.router import Router
 from store.submissions import withdraw_planned
 from store.verifications import (
     NewVerification,
@@ -87,12 +84,12 @@ class Sends:
     """Writes one more message of a number, or refuses it, and takes it back."""
 
     def __init__(
-        self, *, keys: KeyRing, numbers: Sealer, catalog: Catalog, limits: CheckLimits, refusals: Refusals
+        self, *, keys: KeyRing, numbers: Sealer, router: Router, limits: CheckLimits, refusals: Refusals
     ) -> None:
         self._refusals = refusals
         self._keys = keys
         self._numbers = numbers
-        self._catalog = catalog
+        self._router = router
         self._limits = limits
 
     async def make_ready(self, caller: Caller) -> None:
@@ -115,6 +112,7 @@ class Sends:
         Raises:
             TooSoonError, NumberLimitError, NumberLockedError, CheckTooSoonError: a limit of the number forbids it.
             AccountSuspendedError, AccountSendLimitError: the account may send nothing, or nothing more today.
+            NoRouteError: there is no route that may be used.
 
         """
         number = self.number_key(caller, phone)
@@ -182,8 +180,8 @@ class Sends:
         return taken_back
 
     async def _first(self, connection: AsyncConnection, facts: VerificationFacts, guard: GuardFacts) -> Written:
-        choice = self._choose(facts, [])
-        plan = plan_of(choice, verification_id=facts.id, sequence=0, send=1, after=None)
+        routed = await self._router.begin(connection, facts, [], last_sender=guard.last_sender)
+        plan = plan_of(routed, verification_id=facts.id, sequence=0, send=1, after=None)
         await plan_attempt(connection, plan)
         return Written(facts=facts, sends=guard.sends, attempt=announced(plan), is_new=True)
 
@@ -192,9 +190,9 @@ class Sends:
     ) -> Written:
         guard, of_the_day = await _take_send(connection, caller, number_of(pending))
         attempts = await attempts_of(connection, pending.id)
-        choice = self._choose(pending, attempts)
+        routed = await self._router.begin(connection, pending, attempts, last_sender=guard.last_sender)
         send = 1 + max(each.send for each in attempts)
-        plan = plan_of(choice, verification_id=pending.id, sequence=counter, send=send, after=None)
+        plan = plan_of(routed, verification_id=pending.id, sequence=counter, send=send, after=None)
         await plan_attempt(connection, plan)
         return Written(
             facts=pending,
@@ -204,12 +202,6 @@ class Sends:
             attempts=tuple(attempts),
             of_the_day=of_the_day,
         )
-
-    def _choose(self, facts: VerificationFacts, attempts: Sequence[AttemptFacts]) -> Choice:
-        choice = first_route(self._catalog.routes_to(facts.country), [tried_of(each) for each in attempts])
-        if choice is None:
-            raise NoRouteError(f"This instance has no route to {facts.country}.")
-        return choice
 
     async def _expire(self, connection: AsyncConnection, overdue: VerificationFacts) -> None:
         """Conclude, in passing, a verification whose time is over but whose workflow has not said so yet."""

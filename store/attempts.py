@@ -30,11 +30,16 @@ LIVE = (
     AttemptStatus.UNDELIVERED,
     AttemptStatus.EXPIRED,
 )
+# Explanations are long and asked for rarely.
+FACTS = tuple(column for column in _attempt.c if column.name != "explanation")
 _OF_VERIFICATION = (
-    select(_attempt).where(_attempt.c.verification_id == bindparam("of_verification")).order_by(_attempt.c.sequence)
+    select(*FACTS).where(_attempt.c.verification_id == bindparam("of_verification")).order_by(_attempt.c.sequence)
 )
-_BY_ID = select(_attempt).where(_attempt.c.id == bindparam("of_attempt"))
-_FOLLOWER = select(_attempt).where(_attempt.c.follows == bindparam("of_attempt"))
+_BY_ID = select(*FACTS).where(_attempt.c.id == bindparam("of_attempt"))
+_FOLLOWER = select(*FACTS).where(_attempt.c.follows == bindparam("of_attempt"))
+_EXPLANATIONS = select(_attempt.c.id, _attempt.c.explanation).where(
+    _attempt.c.verification_id == bindparam("of_verification"), _attempt.c.explanation.is_not(None)
+)
 _PLAN = insert(_attempt).values(status=AttemptStatus.PLANNED.value, planned_at=now())
 
 
@@ -55,6 +60,10 @@ class AttemptPlan:
     sender_type: str
     receipt_wait_s: int
     reason: str
+    number_id: UUID | None = None
+    fence: int | None = None
+    price_micros: int | None = None
+    explanation: str | None = None
 
 
 async def plan_attempt(connection: AsyncConnection, plan: AttemptPlan) -> None:
@@ -72,7 +81,7 @@ async def attempts_of(connection: AsyncConnection, verification_id: UUID) -> lis
 async def attempts_of_all(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[AttemptFacts]]:
     """Return the attempts of several verifications."""
     found: dict[UUID, list[AttemptFacts]] = {each: [] for each in ids}
-    query = select(_attempt).where(_attempt.c.verification_id.in_(ids)).order_by(_attempt.c.sequence)
+    query = select(*FACTS).where(_attempt.c.verification_id.in_(ids)).order_by(_attempt.c.sequence)
     for row in await connection.execute(query):
         found[row.verification_id].append(attempt_facts(row))
     return found
@@ -106,6 +115,12 @@ async def follower_of(connection: AsyncConnection, attempt_id: UUID) -> AttemptF
     return None if row is None else attempt_facts(row)
 
 
+async def explanations_of(connection: AsyncConnection, verification_id: UUID) -> dict[UUID, str]:
+    """Return why the routes of a verification's attempts were taken, where that is kept (`rules/routing`)."""
+    rows = await connection.execute(_EXPLANATIONS, {"of_verification": verification_id})
+    return {row.id: row.explanation for row in rows}
+
+
 def attempt_facts(row: Any) -> AttemptFacts:
     """Return the facts of a row of the attempt table."""
     return AttemptFacts(
@@ -129,4 +144,5 @@ def attempt_facts(row: Any) -> AttemptFacts:
         receipt_status=None if row.receipt_status is None else ReceiptStatus(row.receipt_status),
         receipt_at=row.receipt_at,
         proved_at=row.proved_at,
+        price_micros=row.price_micros,
     )

@@ -1,10 +1,24 @@
 """What a number may still get: one row per account and number, changed in one conditional statement at a time."""
 
 import secrets
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, func, literal, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +26,7 @@ from domain.facts import GuardFacts, SendFacts
 from domain.statuses import MAY_SEND, Environment
 from rules.protection.checks import LOCK_S
 from rules.protection.sends import GAPS_S, REMEMBERED, SHORT, WINDOWS
+from rules.routing.number_life import is_sticky
 from store.tables import Account, NumberGuard, table_of
 from store.times import MARK_WIDTH, fixed, mark_plus, moment_of_mark, now, now_plus
 
@@ -33,6 +48,16 @@ _SEEN = (
     now().label("read_at"),
 )
 _PERSON_SALT_BYTES = 16
+# Who wrote to the number last, lately enough that it should be so again. As text, because of the names below.
+_LAST_SENDER = literal_column(
+    "(SELECT attempt.sender FROM attempt JOIN verification ON attempt.verification_id = verification.id"
+    " WHERE verification.account_id = number_guard.account_id"
+    " AND verification.environment = number_guard.environment"
+    " AND verification.number_hash = number_guard.number_hash"
+    " AND attempt.submitting_at IS NOT NULL AND attempt.status NOT IN ('rejected', 'throttled')"
+    " ORDER BY verification.created_at DESC, attempt.sequence DESC LIMIT 1)",
+    String,
+).label("last_sender")
 # As text, because SQLAlchemy leaves table names out of what SQLite returns, in subqueries too, where they decide.
 OF_THE_VERIFICATION = text(
     "number_guard.account_id = verification.account_id AND number_guard.environment = verification.environment "
@@ -97,7 +122,7 @@ def _take_send(insert: Any) -> Any:
                 *(_mark(window.count) <= mark_plus(-window.length_s) for window in WINDOWS),
             ),
         )
-        .returning(*_SEEN)
+        .returning(*_SEEN, _LAST_SENDER)
     )
 
 
@@ -144,7 +169,9 @@ async def take_send(connection: AsyncConnection, number: NumberKey) -> GuardFact
     """Count one send to a number, which gets its salt with the first; None, and nothing changed, if not allowed now."""
     values = {**number, "fresh_salt": new_person_salt()}
     row = (await connection.execute(_TAKE_SEND[connection.dialect.name], values)).one_or_none()
-    return None if row is None else guard_facts(row)
+    if row is None:
+        return None
+    return replace(guard_facts(row), last_sender=_still_seen(row))
 
 
 async def give_back_send(connection: AsyncConnection, number: NumberKey, *, taken: SendFacts) -> None:
@@ -184,6 +211,13 @@ async def add_failures(
 def new_person_salt() -> str:
     """Return a salt with which nothing that was sealed before can be opened: 32 hex digits."""
     return secrets.token_hex(_PERSON_SALT_BYTES)
+
+
+def _still_seen(row: Any) -> str | None:
+    """Return the sender that wrote last, unless its last message but this one was too long ago."""
+    marks = send_facts(row).recent_sends
+    before = marks[1] if len(marks) > 1 else None
+    return row.last_sender if before is not None and is_sticky(before, now=row.read_at) else None
 
 
 def guard_facts(row: Any) -> GuardFacts:

@@ -1,20 +1,32 @@
 """Between a chosen route, the attempt's row, and what the workflow is told of it."""
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from domain.facts import AttemptFacts
-from domain.ids import new_id
 from domain.messages import PlannedAttempt
 from domain.phone import mask
+from rules.routing.candidates import Candidate
 from rules.routing.failover import Choice, Tried
 from store.attempts import AttemptPlan
 
 
-def plan_of(choice: Choice, *, verification_id: UUID, sequence: int, send: int, after: UUID | None) -> AttemptPlan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """A route that was chosen for a new attempt, and why, in the words of people and in those of the rules."""
+
+    attempt_id: UUID
+    choice: Choice
+    candidate: Candidate
+    explanation: str
+    receipt_wait_s: int
+
+
+def plan_of(routed: Routed, *, verification_id: UUID, sequence: int, send: int, after: UUID | None) -> AttemptPlan:
     """Return the row of an attempt on a chosen route."""
-    route = choice.route
+    route, candidate = routed.choice.route, routed.candidate
     return AttemptPlan(
-        id=new_id(),
+        id=routed.attempt_id,
         verification_id=verification_id,
         sequence=sequence,
         send=send,
@@ -25,8 +37,12 @@ def plan_of(choice: Choice, *, verification_id: UUID, sequence: int, send: int, 
         pool_country=route.pool_country,
         sender=route.sender,
         sender_type=route.sender_type,
-        receipt_wait_s=route.receipt_wait_s,
-        reason=choice.reason,
+        receipt_wait_s=routed.receipt_wait_s,
+        reason=routed.choice.reason,
+        number_id=candidate.number_id,
+        fence=candidate.fence,
+        price_micros=candidate.price_micros,
+        explanation=routed.explanation,
     )
 
 

@@ -60,7 +60,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What is known of a group. `version` is that of the row it was read from."""
+    """What is known of a group. `version` is that of the row it was read from; a wait of None is not learnt yet."""
 
     version: int = 0
     evidence: Evidence = field(default_factory=Evidence)
@@ -72,6 +72,8 @@ class Health:
     demoted_until: datetime | None = None
     demoted_for: str | None = None
     relapses: int = 0
+    receipt_wait_s: int | None = None
+    verify_wait_s: int | None = None
 
 
 async def begin_health(connection: AsyncConnection, group: Group) -> None:
@@ -130,6 +132,8 @@ def _columns(health: Health) -> dict[str, Any]:
         "demoted_until": health.demoted_until,
         "demoted_for": health.demoted_for,
         "relapses": health.relapses,
+        "receipt_wait_s": health.receipt_wait_s,
+        "verify_wait_s": health.verify_wait_s,
     }
 
 
@@ -153,4 +157,6 @@ def _facts(row: Any) -> Health:
         demoted_until=row.demoted_until,
         demoted_for=row.demoted_for,
         relapses=row.relapses,
+        receipt_wait_s=row.receipt_wait_s,
+        verify_wait_s=row.verify_wait_s,
     )

@@ -1,5 +1,6 @@
 """What accounts want for their destinations: one row per country, and one for everywhere else."""
 
+from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
@@ -30,8 +31,7 @@ _OF_ACCOUNT = (
     _policy.c.account_id == bindparam("of_account"),
     _policy.c.environment == bindparam("of_environment"),
 )
-# The country's own row sorts after the asterisks.
-_FIND = (
+FIND_POLICY = (
     select(_policy)
     .where(*_OF_ACCOUNT, _policy.c.country.in_((bindparam("of_country"), EVERYWHERE_ELSE)))
     .order_by((_policy.c.country == EVERYWHERE_ELSE).asc())
@@ -67,8 +67,8 @@ async def find_policy(
 ) -> RoutePolicyFacts | None:
     """Return an account's policy for a country, else the one for everywhere else, else None: it has set none."""
     values = {"of_account": account_id, "of_environment": environment.value, "of_country": country}
-    row = (await connection.execute(_FIND, values)).one_or_none()
-    return None if row is None else _facts(row)
+    row = (await connection.execute(FIND_POLICY, values)).one_or_none()
+    return None if row is None else policy_facts(row)
 
 
 async def list_policies(
@@ -76,19 +76,13 @@ async def list_policies(
 ) -> list[RoutePolicyFacts]:
     """Return all that an account has set, by country."""
     rows = await connection.execute(_LIST, {"of_account": account_id, "of_environment": environment.value})
-    return [_facts(row) for row in rows]
+    return [policy_facts(row) for row in rows]
 
 
-def _facts(row: Any) -> RoutePolicyFacts:
-    return RoutePolicyFacts(
-        country=row.country,
-        is_allowed=row.is_allowed,
-        primary_pool=row.primary_pool,
-        backups=tuple(row.backups.split()),
-        mode=Mode(row.mode),
-        max_attempts=row.max_attempts,
-        max_carriers=row.max_carriers,
-        cost_cap_micros=row.cost_cap_micros,
-        receipt_wait_s=row.receipt_wait_s,
-        verify_wait_s=row.verify_wait_s,
-    )
+def policy_facts(row: Any, *, prefix: str = "") -> RoutePolicyFacts:
+    """Return the policy of a row; where other columns stand beside it, its own begin with the prefix."""
+    of = {name: getattr(row, f"{prefix}{name}") for name in _FACTS}
+    return RoutePolicyFacts(**{**of, "backups": tuple(of["backups"].split()), "mode": Mode(of["mode"])})
+
+
+_FACTS = tuple(each.name for each in fields(RoutePolicyFacts))

@@ -80,6 +80,8 @@ class RouteHealth(SQLModel, table=True):
     accepted: float = 0.0
     receipts: str = Field(default="{}", sa_type=Text)
     proofs: str = Field(default="{}", sa_type=Text)
+    receipt_wait_s: int | None = None
+    verify_wait_s: int | None = None
     breaker: str = Field(max_length=16)
     breaker_recent: str = Field(default="", max_length=10)
     breaker_run_began_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -5,8 +5,9 @@ fence in the statement that begins the submission.
 """
 
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import Integer, and_, bindparam, select, update
+from sqlalchemy import Integer, and_, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.routing import RoutingLease
@@ -40,6 +41,40 @@ _TAKE = (
     .values(holder=bindparam("by_holder"), fence=_lease.c.fence + 1, expires_at=_until)
     .returning(_lease)
 )
+# Renewed in one order by everybody, so that nobody waits in a circle; and only by who comes first, before half is over.
+_DUE = (
+    select(_lease.c.number_id)
+    .join(_number, _number.c.id == _lease.c.number_id)
+    .where(
+        _number.c.region == bindparam("of_region"),
+        _number.c.state.in_(sorted(IN_SERVICE)),
+        or_(
+            and_(
+                _lease.c.holder == bindparam("by_holder"),
+                _lease.c.expires_at <= now_plus(bindparam("half_s", type_=Integer)),
+            ),
+            _lease.c.expires_at <= now(),
+        ),
+    )
+    .order_by(_lease.c.number_id)
+    .with_for_update(of=_lease)
+)
+_HOLD = (
+    update(_lease)
+    .where(_lease.c.number_id.in_(_DUE))
+    .values(
+        holder=bindparam("by_holder"),
+        # Whoever had it before has lost it; the same holder goes on with what it planned.
+        fence=_lease.c.fence + case((_lease.c.holder == bindparam("by_holder"), 0), else_=1),
+        expires_at=_until,
+    )
+)
+_ROTATE = (
+    update(_lease)
+    .where(_lease.c.number_id == bindparam("of_number"))
+    .values(fence=_lease.c.fence + 1)
+    .returning(_lease)
+)
 _IS_HELD = and_(
     _lease.c.number_id == bindparam("of_number"),
     _lease.c.fence == bindparam("of_fence"),
@@ -61,6 +96,25 @@ async def take_routing_lease(
         "lasts_s": lasts_s,
     }
     return _facts((await connection.execute(_TAKE, values)).one_or_none())
+
+
+async def hold_region(connection: AsyncConnection, region: str, *, lasts_s: int) -> int:
+    """Hold the leases of all numbers in service whose carriers are near a region, for its workers together.
+
+    Return how many were renewed or taken; none where another worker of the region has just done so.
+    """
+    values = {"of_region": region, "by_holder": holder_of(region), "lasts_s": lasts_s, "half_s": lasts_s // 2}
+    return (await connection.execute(_HOLD, values)).rowcount
+
+
+async def rotate_routing_lease(connection: AsyncConnection, number_id: UUID) -> RoutingLease | None:
+    """Let nothing leave with a number that was planned before now; None where there is no such number."""
+    return _facts((await connection.execute(_ROTATE, {"of_number": number_id})).one_or_none())
+
+
+def holder_of(region: str) -> str:
+    """Return the name under which the workers of a region hold leases."""
+    return f"region:{region}"
 
 
 async def renew_routing_lease(connection: AsyncConnection, lease: RoutingLease, *, lasts_s: int) -> RoutingLease | None:

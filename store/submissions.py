@@ -26,11 +26,14 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.statuses import AttemptStatus, FailureClass, ReceiptStatus, SubmissionStatus, VerificationStatus
+from rules.routing.number_life import IN_SERVICE
 from store.guards import OF_THE_VERIFICATION
+from store.number_tables import RoutingLease, SenderNumber
 from store.tables import Attempt, NumberGuard, Verification, table_of
 from store.times import fixed, now
 
 _attempt = table_of(Attempt)
+_number, _lease = table_of(SenderNumber), table_of(RoutingLease)
 _verification, _guard = table_of(Verification), table_of(NumberGuard)
 _IS_LIVE_VERIFICATION = (
     select(literal(1))
@@ -44,6 +47,7 @@ _IS_LIVE_VERIFICATION = (
 
 
 _SAME = text("verification.id = attempt.verification_id")
+_OWNER = "(SELECT verification.account_id FROM verification WHERE verification.id = attempt.verification_id)"
 
 
 def _of_verification(column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -60,12 +64,29 @@ def _of_guard(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return select(column).select_from(both).where(_SAME).scalar_subquery().label(column.key)
 
 
+# The fence of the number's routing lease, proved where the attempt is taken. The lease is held for the moment, so that
+# it is taken away before this or after it. A sender that is in no pool has no lease.
+_IS_LENT = (
+    select(literal(1))
+    .select_from(_lease.join(_number, _number.c.id == _lease.c.number_id))
+    .where(
+        _lease.c.number_id == _attempt.c.number_id,
+        _lease.c.fence == _attempt.c.fence,
+        _lease.c.expires_at > now(),
+        _number.c.state.in_([fixed(each) for each in sorted(IN_SERVICE)]),
+        or_(_number.c.account_id.is_(None), text("sender_number.account_id = " + _OWNER)),
+    )
+    .with_for_update(read=True, of=_lease)
+    .correlate(_attempt)
+    .exists()
+)
 _BEGIN = (
     update(_attempt)
     .where(
         _attempt.c.id == bindparam("of_attempt"),
         _attempt.c.status == fixed(AttemptStatus.PLANNED),
         _IS_LIVE_VERIFICATION,
+        or_(_attempt.c.number_id.is_(None), _IS_LENT),
     )
     .values(status=fixed(AttemptStatus.SUBMITTING), submitting_at=now())
     .returning(

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Table, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Table, Text, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from domain.statuses import AccountStatus, AttemptStatus, Environment, VerificationStatus
@@ -148,7 +148,10 @@ class Verification(SQLModel, table=True):
 
 
 class Attempt(SQLModel, table=True):
-    """One message on one route. `follows` is the attempt it took over from, so that planning twice plans once."""
+    """One message on one route. `follows` is the attempt it took over from, so that planning twice plans once.
+
+    A sender of a pool leaves under the routing lease of `number_id` with this `fence`. `explanation` is read on demand.
+    """
 
     __table_args__ = (
         _one_of("status", AttemptStatus, name="attempt_status"),
@@ -186,6 +189,10 @@ class Attempt(SQLModel, table=True):
     receipt_status: str | None = Field(default=None, max_length=16)
     receipt_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     proved_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    number_id: UUID | None = None
+    fence: int | None = Field(default=None, sa_type=BigInteger)
+    price_micros: int | None = Field(default=None, sa_type=BigInteger)
+    explanation: str | None = Field(default=None, sa_type=Text)
 
 
 class NumberGuard(SQLModel, table=True):

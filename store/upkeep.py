@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import AttemptFacts, VerificationFacts
 from domain.statuses import AttemptStatus, VerificationStatus
-from store.attempts import attempt_facts
+from store.attempts import FACTS, attempt_facts
 from store.tables import Attempt, Verification, table_of
 from store.times import fixed, now, now_plus
 from store.verifications import read_verification
@@ -18,7 +18,7 @@ _verification = table_of(Verification)
 # Longer than a healthy system needs to begin a submission, shorter than anybody waits for a message.
 FORGOTTEN_AFTER_S = 10
 _FORGOTTEN = (
-    select(_attempt)
+    select(*FACTS)
     .join(_verification, _verification.c.id == _attempt.c.verification_id)
     .where(
         and_(

@@ -22,7 +22,7 @@ from domain.ids import attempt_id, new_id
 from domain.messages import SendOrder, StartVerification, VerificationEnded
 from domain.statuses import Channel, Environment, FailureClass, Purpose, SubmissionStatus
 from runtime.settings import Settings, reference
-from runtime.setup import number_sealer
+from runtime.setup import catalog, number_sealer, sender_types
 from security.api_keys import make_key
 from security.codes import code_for
 from security.key_encryption import LocalKey
@@ -36,6 +36,8 @@ from store.api_keys import NewApiKey, insert_key
 from store.attempts import AttemptPlan, plan_attempt, read_attempt
 from store.engine import Database
 from store.guards import NumberKey, take_send
+from store.route_book import RouteBook
+from store.router import Router
 from store.submissions import begin_submission
 from store.tables import IdempotentRequest, NumberGuard, Verification, table_of
 from store.times import MARK_WIDTH, UtcDateTime
@@ -322,6 +324,11 @@ def use_cases(database: Database, *, workflows: FakeWorkflows | None = None, **c
     return parts_of(
         settings(**changes), keys=KEYS, database=database, workflows=told, dispatchers=FakeDispatchers(), http=http
     )
+
+
+def a_router(**changes: Any) -> Router:
+    """Return what chooses routes, over the routes and pools that the product is shipped with."""
+    return Router(RouteBook(catalog=catalog(settings(**changes)), takes=sender_types()))
 
 
 async def pass_time(database: Database, caller: Caller, *, seconds: float) -> None:

@@ -18,6 +18,7 @@ from api.v1.models import (
     UnlockedOut,
     VerificationOut,
 )
+from api.v1.routing_models import RoutingOut
 from services.verifications import Done
 
 router = APIRouter(prefix="/v1/verifications", tags=["verifications"], route_class=StrictRoute)
@@ -90,6 +91,12 @@ async def cancel_verification(verification_id: VerificationId, caller: Caller, p
 async def read_verification(verification_id: VerificationId, caller: Caller, parts: ThisApp) -> Response:
     """Read a verification with its attempts."""
     return answer(VerificationOut.of(await parts.reading.read(caller, verification_id)))
+
+
+@router.get("/{verification_id}/routing", response_model=RoutingOut, responses=problems())
+async def read_verification_routing(verification_id: VerificationId, caller: Caller, parts: ThisApp) -> Response:
+    """Read why each attempt of a verification took its route: what there was, what was removed by which rules."""
+    return answer(RoutingOut.of(verification_id, await parts.routing.of_verification(caller, verification_id)))
 
 
 @router.get("", response_model=PageOut, responses=problems())

@@ -61,7 +61,7 @@ def may_probe(breaker: Breaker, *, now: datetime) -> bool:
 
 def probe_taken(breaker: Breaker, *, now: datetime) -> Breaker:
     """Return the breaker after a probe was taken: the next one is due after the pause."""
-    return replace(breaker, probe_at=now + timedelta(seconds=_pause_s(breaker.probes_lost)))
+    return replace(breaker, probe_at=now + timedelta(seconds=probe_pause_s(breaker.probes_lost)))
 
 
 def after_outcome(breaker: Breaker, *, is_hard: bool, now: datetime, is_probe: bool = False) -> Breaker:
@@ -100,7 +100,7 @@ def _after_probe(breaker: Breaker, *, is_hard: bool, now: datetime) -> Breaker:
             breaker,
             state=BreakerState.OPEN,
             seen_at=now,
-            probe_at=now + timedelta(seconds=_pause_s(lost)),
+            probe_at=now + timedelta(seconds=probe_pause_s(lost)),
             probes_lost=lost,
             probes_passed=0,
         )
@@ -110,5 +110,6 @@ def _after_probe(breaker: Breaker, *, is_hard: bool, now: datetime) -> Breaker:
     return replace(breaker, state=BreakerState.HALF_OPEN, seen_at=now, probes_lost=0, probes_passed=passed)
 
 
-def _pause_s(lost: int) -> int:
+def probe_pause_s(lost: int) -> int:
+    """Return how long after a probe the next one is due, when so many in a row were lost."""
     return int(min(PROBE_EVERY_S * 2 ** min(lost, 10), PROBE_AT_LEAST_EVERY_S))

@@ -5,6 +5,7 @@ Pure: frozen facts, read from the store by whoever asks for a choice.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from domain.statuses import Channel
 from rules.routing.catalog import Route, SenderType
@@ -28,6 +29,7 @@ class Candidate:
     """One route and its facts. `place` is its position in the account's own order: the primary pool's routes first.
 
     `probes` says that the route is out of use for its health, and that this message may find out whether it is back.
+    `number_id` and `fence` name the routing lease under which a message leaves; None where the sender is in no pool.
     """
 
     route: Route
@@ -41,6 +43,8 @@ class Candidate:
     is_quarantined: bool = False
     probes: bool = False
     evidence: Evidence = field(default_factory=Evidence)
+    number_id: UUID | None = None
+    fence: int | None = None
 
     @property
     def id(self) -> str:

@@ -3,7 +3,7 @@
 Pure: built from parsed reference data, read by a composition root.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -42,6 +42,8 @@ class Policy:
     backups: tuple[str, ...] = ()
 
 
+# Of a carrier that the routes file does not name, until it is learnt.
+RECEIPT_WAIT_S = 8
 # Where a country's rule says one of these, an alphanumeric sender may be used without a registration there.
 _ALPHANUMERIC_ALLOWED = frozenset({"allowed", "allowed_operator_dependent"})
 
@@ -56,8 +58,11 @@ class Catalog:
         policies: Mapping[str, Policy],
         everywhere_else: Policy,
         alphanumeric_rules: Mapping[str, str],
+        configured: Iterable[str] | None = None,
     ) -> None:
+        """Take what there is. `configured`: the carriers that the instance has; those of the routes by default."""
         self.routes = tuple(routes)
+        self.configured = frozenset(self.carriers if configured is None else configured)
         self._policies = dict(policies)
         self._everywhere_else = everywhere_else
         self._alphanumeric = frozenset(
@@ -74,12 +79,24 @@ class Catalog:
         """Return the regions that some carrier is near to."""
         return tuple(sorted({route.region for route in self.routes}))
 
+    def policy_of(self, country: str) -> Policy:
+        """Return the pools that serve a destination."""
+        return self._policies.get(country, self._everywhere_else)
+
+    def receipt_wait_s(self, carrier: str) -> int:
+        """Return how long a carrier's receipts are awaited until it is learnt how long they take."""
+        waits = [each.receipt_wait_s for each in self.routes if each.carrier == carrier]
+        return max(waits, default=RECEIPT_WAIT_S)
+
     def routes_to(self, country: str) -> list[Route]:
         """Return the routes towards a country, best first: the primary pool in order, then the backups in order.
 
         A carrier appears once in a pool, with the first of its senders that the country allows.
         """
-        policy = self._policies.get(country, self._everywhere_else)
+        return self.routes_in(self.policy_of(country), country)
+
+    def routes_in(self, policy: Policy, country: str) -> list[Route]:
+        """Return the routes of a policy's pools towards a country, in the same order."""
         allowed = [route for route in self.routes if self._is_sender_allowed(route, country)]
         chosen: dict[tuple[str, str], Route] = {}
         for pool in (policy.primary, *policy.backups):
@@ -114,6 +131,7 @@ def catalog_of(routes: Mapping[str, Any], countries: Sequence[Mapping[str, Any]]
         policies={country: _policy(each) for country, each in routes["policies"].items()},
         everywhere_else=_policy(routes["everywhere_else"]),
         alphanumeric_rules={each["iso"]: each["alpha"] for each in countries},
+        configured=routes.get("carriers"),
     )
 
 

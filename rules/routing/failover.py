@@ -1,17 +1,22 @@
 """What comes after an attempt that did not do: the next route, patience, or the end (`numbers_and_routing.md`).
 
-Pure: no clock, no I/O, no randomness. The answer says why, in words that are kept with the attempt.
+Pure: no clock, no I/O, no randomness. The answer says why, in words that are kept with the attempt. Which of the routes
+that are open to a message it takes is the ranking's business (`ranking.py`), handed in as `pick`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
 
 from domain.messages import FailOverCause
 from domain.statuses import AttemptStatus, FailureClass
 from rules.routing.catalog import Route
 
-# Automatic attempts for one message that somebody asked for; the design's guard against paying without end.
+# Automatic attempts for one message that somebody asked for, and the carriers of one verification's: the guard against
+# paying without end, where the account's policy sets no other.
 MAX_ATTEMPTS_PER_SEND = 3
+MAX_CARRIERS = 3
 # Attempts that no worker took cost nothing but three seconds each; so many more bound a message's history.
 MAX_PLANS_PER_SEND = 15
 
@@ -67,10 +72,23 @@ class GiveUp:
     reason: str
 
 
-def first_route(routes: Sequence[Route], tried: Sequence[Tried]) -> Choice | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """How many automatic attempts a message may have, on how many carriers in all of its verification."""
+
+    attempts: int = MAX_ATTEMPTS_PER_SEND
+    carriers: int = MAX_CARRIERS
+
+
+# Takes one of the routes that are open, or none of them.
+Pick: TypeAlias = Callable[[Sequence[Route]], Route | None]
+
+
+def first_route(routes: Sequence[Route], tried: Sequence[Tried], *, pick: Pick | None = None) -> Choice | None:
     """Return where to begin a message that somebody asked for; routes not used in this verification go first."""
+    take = pick or partial(least_tried, tried=tried)
     # Better a route that did not do before than none: the caller asked, and a carrier may have recovered.
-    best = _best(routes, tried) or _least_tried(routes, tried)
+    best = take(_not_ruled_out(routes, tried)) or take(routes)
     if best is None:
         return None
     if not tried:
@@ -78,14 +96,21 @@ def first_route(routes: Sequence[Route], tried: Sequence[Tried]) -> Choice | Non
     return Choice(route=best, reason=f"resend: {best.carrier} in pool {best.pool_country} was tried least so far")
 
 
-def after_failure(routes: Sequence[Route], tried: Sequence[Tried], *, cause: FailOverCause) -> Choice | Wait | GiveUp:
+def after_failure(
+    routes: Sequence[Route],
+    tried: Sequence[Tried],
+    *,
+    cause: FailOverCause,
+    caps: Caps = Caps(),
+    pick: Pick | None = None,
+) -> Choice | Wait | GiveUp:
     """Return what to do after the last of the attempts in `tried` did not do."""
     last = tried[-1]
     if last.failure_class in _HOPELESS:
         return GiveUp(reason=str(last.failure_class))
     if cause is FailOverCause.NO_RECEIPT and last.status is AttemptStatus.DELIVERED:
         return Wait(reason=f"{last.carrier} reported the message delivered")
-    best = _next(routes, tried, send=last.send)
+    best = _next(routes, tried, send=last.send, caps=caps, pick=pick)
     if best is not None:
         where = "next in" if best.pool_country == last.pool_country else "backup"
         return Choice(route=best, reason=f"{_told(last, cause)}: {where} pool {best.pool_country}")
@@ -94,37 +119,45 @@ def after_failure(routes: Sequence[Route], tried: Sequence[Tried], *, cause: Fai
     return GiveUp(reason="no_route_left")
 
 
-def _next(routes: Sequence[Route], tried: Sequence[Tried], *, send: int) -> Route | None:
+def least_tried(routes: Sequence[Route], *, tried: Sequence[Tried]) -> Route | None:
+    """Return the first of the routes whose carrier was tried least: the order of a routes file."""
+    return min(routes, key=lambda route: sum(1 for each in tried if each.carrier == route.carrier), default=None)
+
+
+def _next(routes: Sequence[Route], tried: Sequence[Tried], *, send: int, caps: Caps, pick: Pick | None) -> Route | None:
     """Return the next route of a message: one that no carrier was asked on yet, in a region that was not silent.
 
     Where every region was, the one that was tried least is tried again: nothing has left us, so nothing was paid, and
     workers that are overwhelmed or restarting come back.
     """
     this_send = [each for each in tried if each.send == send]
-    asked = {(each.carrier, each.pool_country) for each in this_send if each.carrier_code != REGION_SILENT_CODE}
-    if len(asked) >= MAX_ATTEMPTS_PER_SEND or len(this_send) >= MAX_PLANS_PER_SEND:
-        return None
-    fresh = [route for route in routes if (route.carrier, route.pool_country) not in asked]
-    silent = [each.region for each in this_send if each.carrier_code == REGION_SILENT_CODE]
     heard = [each for each in tried if each.carrier_code != REGION_SILENT_CODE]
-    best = _best([route for route in fresh if route.region not in silent], heard)
+    asked = {(each.carrier, each.pool_country) for each in heard if each.send == send}
+    carriers = {each.carrier for each in heard}
+    if len(asked) >= caps.attempts or len(this_send) >= MAX_PLANS_PER_SEND:
+        return None
+    fresh = [
+        route
+        for route in _not_ruled_out(routes, heard)
+        if (route.carrier, route.pool_country) not in asked
+        and (route.carrier in carriers or len(carriers) < caps.carriers)
+    ]
+    take = pick or partial(least_tried, tried=heard)
+    silent = [each.region for each in this_send if each.carrier_code == REGION_SILENT_CODE]
+    best = take([route for route in fresh if route.region not in silent])
     if best is not None or not silent:
         return best
-    allowed = [route for route in fresh if not _is_ruled_out(route, heard)]
-    return min(allowed, key=lambda route: silent.count(route.region), default=None)
+    least = min((silent.count(route.region) for route in fresh), default=0)
+    return (pick or _first)([route for route in fresh if silent.count(route.region) == least])
 
 
-def _best(routes: Sequence[Route], tried: Sequence[Tried]) -> Route | None:
-    """Return the least tried of the routes that what was learnt in this verification does not rule out."""
-    return _least_tried([route for route in routes if not _is_ruled_out(route, tried)], tried)
+def _first(routes: Sequence[Route]) -> Route | None:
+    return next(iter(routes), None)
 
 
-def _least_tried(routes: Sequence[Route], tried: Sequence[Tried]) -> Route | None:
-    return min(routes, key=lambda route: sum(1 for each in tried if each.carrier == route.carrier), default=None)
-
-
-def _is_ruled_out(route: Route, tried: Sequence[Tried]) -> bool:
-    return any(_rules_out(each, route) for each in tried)
+def _not_ruled_out(routes: Sequence[Route], tried: Sequence[Tried]) -> list[Route]:
+    """Return the routes that what was learnt in this verification does not rule out."""
+    return [route for route in routes if not any(_rules_out(each, route) for each in tried)]
 
 
 def _rules_out(each: Tried, route: Route) -> bool:

@@ -51,7 +51,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolBook:
-    """All pools. `sender_types` is what each country takes at all; a country that is missing takes nothing."""
+    """All pools. `sender_types` is what each country takes at all; `**` is every country that has no entry."""
 
     currency: str
     senders: tuple[PoolSender, ...]
@@ -78,7 +78,7 @@ def pool_book_of(pools: Mapping[str, Any], countries: Sequence[Mapping[str, Any]
     also = [(each, _matching(senders, each)) for each in pools["also_authorised"]]
     for each, granted in also:
         for country in each["countries"]:
-            takes[country] = takes[country] | {sender.sender_type for sender in granted}
+            takes[country] = takes.get(country, set()) | {sender.sender_type for sender in granted}
     return PoolBook(
         currency=pools["currency"],
         senders=senders,

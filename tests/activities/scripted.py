@@ -13,12 +13,11 @@ from carriers.protocol import Answer, Carrier, Message
 from domain.facts import AttemptFacts, VerificationFacts
 from domain.statuses import FailureClass, SubmissionStatus
 from runtime.settings import reference
-from runtime.setup import catalog
 from store.attempts import attempts_of
 from store.engine import Database
 from store.tables import Attempt, table_of
 from store.verifications import read_verification
-from tests.building import CARRIERS, KEYS, NUMBERS, settings
+from tests.building import CARRIERS, KEYS, NUMBERS, a_router
 
 FAILURES_CAP = 10
 ACCEPTED = Answer(status=SubmissionStatus.ACCEPTED, carrier_message_id="their-id")
@@ -65,7 +64,7 @@ def delivery(database: Database, carrier: Carrier, *, names: tuple[str, ...] = C
 
 def planning(database: Database) -> PlanningActivities:
     """Return the planning activity over the pools that the product is shipped with."""
-    return PlanningActivities(database=database, catalog=catalog(settings()))
+    return PlanningActivities(database=database, router=a_router())
 
 
 def conclusion(database: Database) -> ConclusionActivities:

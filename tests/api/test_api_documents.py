@@ -16,6 +16,7 @@ V1 = {
     ("GET", "/v1/verifications"),
     ("POST", "/v1/verifications/unlock"),
     ("GET", "/v1/verifications/{verification_id}"),
+    ("GET", "/v1/verifications/{verification_id}/routing"),
     ("POST", "/v1/verifications/{verification_id}/checks"),
     ("POST", "/v1/verifications/{verification_id}/resend"),
     ("POST", "/v1/verifications/{verification_id}/cancel"),

@@ -37,6 +37,7 @@ EXCEPTIONS = {
     "store.reading_events._FORGET": _UPKEEP,
     "store.upkeep._FORGOTTEN": _UPKEEP,
     "store.verifications._DUE": _UPKEEP,
+    "store.routing_leases._DUE": _POOL,
     "store.verifications._BY_ID": _WORKER,
     "store.verifications._BY_ID_HELD": _WORKER,
     "store.verifications._CONCLUDE": _HELD,

@@ -200,7 +200,7 @@ def test_a_region_without_workers_is_failed_over(tree: Tree, client: httpx2.Clie
 
     silent, sent = outcome["verification"]["attempts"]
     assert told([silent, sent])[0] == ("charlie", "US", "rejected")
-    assert (sent["pool_country"], sent["carrier"]) == ("GB", "bravo")
+    assert (sent["pool_country"], sent["carrier"]) == ("GB", "alpha")
     assert "no worker in region na" in sent["reason"]
     waited = datetime.fromisoformat(sent["planned_at"]) - datetime.fromisoformat(silent["planned_at"])
     assert waited.total_seconds() >= 3

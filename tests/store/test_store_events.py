@@ -19,8 +19,6 @@ from domain.ids import new_id
 from domain.messages import Conclusion, FailOverCause, FailOverRequest
 from domain.statuses import FailureClass, ReceiptStatus, SubmissionStatus, VerificationStatus
 from domain.verification_events import guess_failed, receipt_arrived
-from rules.routing.catalog import Catalog
-from runtime.setup import catalog
 from services.sends import StartRequest
 from services.verifications import Done
 from store.attempts import read_attempt
@@ -35,12 +33,12 @@ from tests.building import (
     a_caller,
     a_phone,
     a_planned_attempt,
+    a_router,
     a_verification,
     an_attempt,
     answered,
     code_of,
     number_key,
-    settings,
     use_cases,
     wrong_codes,
 )
@@ -56,10 +54,6 @@ async def events_of(database: Database, caller: Caller, position: Position = BEG
 
 async def types_of(database: Database, caller: Caller) -> list[str]:
     return [each.type for each in await events_of(database, caller)]
-
-
-def routes() -> Catalog:
-    return catalog(settings())
 
 
 def a_limit_event(caller: Caller, *, once: str | None = None) -> NewEvent:
@@ -141,7 +135,7 @@ async def test_a_refused_message_and_the_route_that_takes_over_are_told(database
         await begin_submission(connection, attempt)
     await answered(database, attempt, status=SubmissionStatus.REJECTED, failure_class=FailureClass.ROUTE_TEMPORARY)
 
-    planning = PlanningActivities(database=database, catalog=routes())
+    planning = PlanningActivities(database=database, router=a_router())
     request = FailOverRequest(verification_id=facts.id, attempt_id=attempt, cause=FailOverCause.SUBMISSION)
     await planning.plan_next(request)
     await planning.plan_next(request)
@@ -157,7 +151,7 @@ async def test_an_abandoned_attempt_and_its_follower_are_told_in_one_breath(data
     attempt = await a_planned_attempt(database, facts.id)
 
     request = FailOverRequest(verification_id=facts.id, attempt_id=attempt, cause=FailOverCause.REGION_SILENT)
-    await PlanningActivities(database=database, catalog=routes()).plan_next(request)
+    await PlanningActivities(database=database, router=a_router()).plan_next(request)
 
     told = await events_of(database, caller)
     assert [(each.sequence, each.type) for each in told] == [(1, "attempt.failed"), (2, "attempt.failed_over")]

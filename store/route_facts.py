@@ -1,0 +1,160 @@
+"""All that a choice of a route needs, in one statement: senders, leases, permissions, health, the account's policy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BindParameter, String, bindparam, case, literal, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.routing import NumberState, RoutePolicyFacts
+from domain.statuses import Channel, Environment
+from rules.routing.breaker import Breaker, BreakerState
+from rules.routing.candidates import Authorisation, Candidate
+from rules.routing.catalog import Catalog, Route, SenderType
+from rules.routing.evidence import Evidence
+from rules.routing.number_life import IN_SERVICE
+from rules.routing.outlook import Sender
+from store.number_tables import RoutingLease, SenderAuthorisation, SenderNumber
+from store.route_policies import EVERYWHERE_ELSE, FIND_POLICY, policy_facts
+from store.route_tables import RouteHealth
+from store.tables import table_of
+from store.times import fixed, now
+
+_number, _lease = table_of(SenderNumber), table_of(RoutingLease)
+_authorisation, _health = table_of(SenderAuthorisation), table_of(RouteHealth)
+_ENVIRONMENT: BindParameter[str] = bindparam("of_environment", type_=String())
+_COUNTRY: BindParameter[str] = bindparam("of_country", type_=String())
+_HAS_ROWS = (
+    select(literal(1))
+    .select_from(_authorisation)
+    .where(_authorisation.c.environment == _ENVIRONMENT, _authorisation.c.country == _COUNTRY)
+    .exists()
+)
+# The words of `Candidate.group`.
+_GROUP = (
+    _number.c.carrier.concat("/")
+    .concat(_number.c.country)
+    .concat("/")
+    .concat(_number.c.sender_type)
+    .concat("/")
+    .concat(fixed(Channel.SMS))
+)
+_OF_SENDER = (
+    *(_number.c[name] for name in ("id", "country", "sender", "sender_type", "carrier", "region", "price_micros")),
+    _number.c.state,
+    _number.c.account_id.label("holder"),
+)
+_OF_LEASE = (_lease.c.fence, _lease.c.expires_at.label("lent_until"))
+_OF_PERMISSION = (_authorisation.c.valid_since, _authorisation.c.valid_until)
+_OF_HEALTH = tuple(
+    _health.c[name].label(f"health_{name}")
+    for name in (
+        "proved",
+        "unproved",
+        "prior",
+        "learnt_at",
+        "breaker",
+        "probe_at",
+        "probes_lost",
+        "demoted_until",
+        "receipt_wait_s",
+    )
+)
+_ONE = select(fixed(1).label("one")).subquery("one")
+_POLICY = FIND_POLICY.subquery("policy")
+_OF_POLICY = tuple(
+    column.label(f"policy_{column.name}") for column in _POLICY.c if column.name not in {"account_id", "environment"}
+)
+_READ = select(now().label("read_at"), *_OF_POLICY, *_OF_SENDER, *_OF_LEASE, *_OF_PERMISSION, *_OF_HEALTH).select_from(
+    _ONE.outerjoin(_POLICY, true())
+    .outerjoin(_number, _number.c.environment == _ENVIRONMENT)
+    .outerjoin(_lease, _lease.c.number_id == _number.c.id)
+    .outerjoin(
+        _authorisation,
+        (_authorisation.c.environment == _ENVIRONMENT)
+        & (_authorisation.c.country == case((_HAS_ROWS, _COUNTRY), else_=EVERYWHERE_ELSE))
+        & (_authorisation.c.sender == _number.c.sender)
+        & (_authorisation.c.carrier == _number.c.carrier),
+    )
+    .outerjoin(
+        _health,
+        (_health.c.environment == _ENVIRONMENT) & (_health.c.country == _COUNTRY) & (_health.c.route_group == _GROUP),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteFacts:
+    """What there is towards a country; `regions` are those where a routing lease is held, `policy` is the account's."""
+
+    senders: tuple[Sender, ...]
+    regions: frozenset[str]
+    policy: RoutePolicyFacts | None
+
+
+async def read_route_facts(
+    connection: AsyncConnection, country: str, *, environment: Environment, account_id: UUID, catalog: Catalog
+) -> RouteFacts:
+    """Return every sender of an environment with what is known of it towards a country, and an account's policy."""
+    values = {"of_environment": environment.value, "of_country": country, "of_account": account_id}
+    rows = (await connection.execute(_READ, values)).all()
+    policy = None if rows[0].policy_country is None else policy_facts(rows[0], prefix="policy_")
+    found = [row for row in rows if row.id is not None]
+    newest = max((row.health_learnt_at or 0 for row in found), default=0)
+    return RouteFacts(
+        senders=tuple(_sender(row, catalog, learnt=newest) for row in _in_order(found)),
+        regions=frozenset(row.region for row in found if row.lent_until is not None and row.lent_until > row.read_at),
+        policy=policy,
+    )
+
+
+def _in_order(rows: Sequence[Any]) -> list[Any]:
+    return sorted(rows, key=lambda row: (row.country, row.carrier, row.sender))
+
+
+def _sender(row: Any, catalog: Catalog, *, learnt: int) -> Sender:
+    is_known = row.health_breaker is not None
+    return Sender(
+        candidate=Candidate(
+            route=Route(
+                pool_country=row.country,
+                carrier=row.carrier,
+                region=row.region,
+                sender=row.sender,
+                sender_type=SenderType(row.sender_type),
+                receipt_wait_s=_receipt_wait_s(row, catalog),
+            ),
+            place=0,
+            price_micros=row.price_micros,
+            authorisation=_authorised(row.valid_since, row.valid_until),
+            is_in_service=NumberState(row.state) in IN_SERVICE,
+            evidence=_evidence(row).aged(learnt) if is_known else Evidence(),
+            number_id=row.id,
+            fence=row.fence,
+        ),
+        holder=row.holder,
+        is_demoted=row.health_demoted_until is not None,
+        breaker=_breaker(row) if is_known else Breaker(),
+    )
+
+
+def _receipt_wait_s(row: Any, catalog: Catalog) -> int:
+    learnt = row.health_receipt_wait_s
+    return catalog.receipt_wait_s(row.carrier) if learnt is None else int(learnt)
+
+
+def _authorised(since: datetime | None, until: datetime | None) -> Authorisation | None:
+    return None if since is None else Authorisation(since=since, until=until)
+
+
+def _evidence(row: Any) -> Evidence:
+    return Evidence(row.health_proved, row.health_unproved, row.health_prior, row.health_learnt_at)
+
+
+def _breaker(row: Any) -> Breaker:
+    return Breaker(
+        state=BreakerState(row.health_breaker), probe_at=row.health_probe_at, probes_lost=row.health_probes_lost
+    )

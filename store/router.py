@@ -1,0 +1,195 @@
+"""Choosing the route of an attempt, inside the transaction that plans it.
+
+The rules decide (`rules/routing`); here they are given what is known, and a breaker's probe is taken, which only one
+message at a time may be.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.errors import NoRouteError
+from domain.facts import AttemptFacts, VerificationFacts
+from domain.ids import new_id
+from domain.messages import FailOverCause
+from domain.routing import RoutePolicyFacts
+from rules.routing.breaker import probe_pause_s
+from rules.routing.candidates import Candidate, Situation
+from rules.routing.catalog import Route
+from rules.routing.explanation import Before, Decision, choose, to_text
+from rules.routing.failover import (
+    REGION_SILENT_CODE,
+    Caps,
+    Choice,
+    GiveUp,
+    Pick,
+    Wait,
+    after_failure,
+    first_route,
+)
+from rules.routing.outlook import Outlook, candidates_of, situation_of
+from store.plans import Routed, tried_of
+from store.route_book import RouteBook
+from store.route_health import Group, take_probe
+
+# A seed that every reader of JSON keeps exactly.
+_SEED_BITS = (1 << 48) - 1
+
+
+class Router:
+    """Chooses routes."""
+
+    def __init__(self, book: RouteBook) -> None:
+        self._book = book
+
+    async def begin(
+        self,
+        connection: AsyncConnection,
+        facts: VerificationFacts,
+        attempts: Sequence[AttemptFacts],
+        *,
+        last_sender: str | None = None,
+    ) -> Routed:
+        """Return where to begin a message that somebody asked for.
+
+        Raises:
+            NoRouteError: the account does not want messages there, or nothing may be used.
+
+        """
+        tried = [tried_of(each) for each in attempts]
+        sight = await self._look(connection, facts, attempts, last_sender=last_sender)
+        found = await _settled(connection, sight, lambda pick: first_route(sight.routes, tried, pick=pick))
+        if isinstance(found, Routed):
+            return found
+        raise NoRouteError(_why_not(sight))
+
+    async def follow(
+        self,
+        connection: AsyncConnection,
+        facts: VerificationFacts,
+        attempts: Sequence[AttemptFacts],
+        *,
+        cause: FailOverCause,
+    ) -> Routed | Wait | GiveUp:
+        """Return what to do after the last of the attempts did not do."""
+        tried = [tried_of(each) for each in attempts]
+        sight = await self._look(connection, facts, attempts, last_sender=attempts[-1].sender)
+        caps = Caps(attempts=sight.policy.max_attempts, carriers=sight.policy.max_carriers)
+        found = await _settled(
+            connection, sight, lambda pick: after_failure(sight.routes, tried, cause=cause, caps=caps, pick=pick)
+        )
+        return found or GiveUp(reason="no_route_left")
+
+    async def _look(
+        self,
+        connection: AsyncConnection,
+        facts: VerificationFacts,
+        attempts: Sequence[AttemptFacts],
+        *,
+        last_sender: str | None,
+    ) -> "_Sight":
+        outlook, policy = await self._book.towards(
+            connection, facts.country, environment=facts.environment, account_id=facts.account_id
+        )
+        attempt_id = new_id()
+        seed, now = attempt_id.int & _SEED_BITS, facts.read_at
+        spent = sum(each.price_micros or 0 for each in attempts if each.submitting_at is not None)
+        return _Sight(
+            facts=facts,
+            outlook=outlook,
+            policy=policy,
+            attempt_id=attempt_id,
+            seed=seed,
+            situation=situation_of(outlook, policy, channel=facts.channel, now=now, spent_micros=spent),
+            candidates=candidates_of(outlook, policy, account_id=facts.account_id, now=now, seed=seed),
+            before=Before(tries=_tries(attempts), recipient=facts.number_hash, last_sender=last_sender),
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sight:
+    """All that one choice rests on, and the decision that was made last."""
+
+    facts: VerificationFacts
+    outlook: Outlook
+    policy: RoutePolicyFacts
+    attempt_id: UUID
+    seed: int
+    situation: Situation
+    candidates: Sequence[Candidate]
+    before: Before
+    decision: Decision | None = None
+    probes_refused: set[str] = field(default_factory=set)
+
+    @property
+    def routes(self) -> list[Route]:
+        """Return the routes, in the order of their places."""
+        return [each.route for each in sorted(self.candidates, key=lambda each: each.place)]
+
+    def pick(self, routes: Collection[Route]) -> Route | None:
+        """Return the best of some routes that may be taken; the decision is kept."""
+        open_ = set(routes)
+        self.decision = choose(
+            [self._as_allowed(each) for each in self.candidates if each.route in open_],
+            self.situation,
+            self.before,
+            mode=self.policy.mode,
+            seed=self.seed,
+            chance=Random(self.seed),  # noqa: S311 - drawn again from the same seed, to explain
+        )
+        return None if self.decision.candidate is None else self.decision.candidate.route
+
+    def _as_allowed(self, candidate: Candidate) -> Candidate:
+        return replace(candidate, probes=False) if candidate.group in self.probes_refused else candidate
+
+
+async def _settled(
+    connection: AsyncConnection, sight: _Sight, ask: Callable[[Pick], Choice | Wait | GiveUp | None]
+) -> Routed | Wait | GiveUp | None:
+    """Ask for the next step until the route it takes needs no probe, or the probe is this message's."""
+    own_wait_s = sight.policy.receipt_wait_s
+    while True:
+        step = ask(sight.pick)
+        if not isinstance(step, Choice):
+            return step
+        assert sight.decision is not None  # noqa: S101 - a choice comes from a pick
+        taken = sight.decision.candidate
+        assert taken is not None  # noqa: S101 - as above
+        if not (taken.probes and taken.is_breaker_open) or await _is_probe_taken(connection, sight, taken):
+            return Routed(
+                attempt_id=sight.attempt_id,
+                choice=Choice(route=step.route, reason=_told(step.reason, sight.decision)),
+                candidate=taken,
+                explanation=to_text(sight.decision.explanation),
+                receipt_wait_s=step.route.receipt_wait_s if own_wait_s is None else own_wait_s,
+            )
+        sight.probes_refused.add(taken.group)
+
+
+async def _is_probe_taken(connection: AsyncConnection, sight: _Sight, candidate: Candidate) -> bool:
+    group = Group(environment=sight.facts.environment, country=sight.facts.country, name=candidate.group)
+    lost = next(each.breaker.probes_lost for each in sight.outlook.senders if each.candidate.group == group.name)
+    return await take_probe(connection, group, pause_s=probe_pause_s(lost))
+
+
+def _tries(attempts: Sequence[AttemptFacts]) -> Counter[str]:
+    """Return how often each carrier was asked: one whose region was silent was not."""
+    return Counter(each.carrier for each in attempts if each.carrier_code != REGION_SILENT_CODE)
+
+
+def _told(reason: str, decision: Decision) -> str:
+    return f"{reason}; nothing there is healthy" if decision.explanation.is_degraded else reason
+
+
+def _why_not(sight: _Sight) -> str:
+    country = sight.facts.country
+    if not sight.policy.is_allowed:
+        return f"The account's route policy does not allow messages to {country}."
+    removed = () if sight.decision is None else sight.decision.explanation.removed
+    rules = sorted({rule.value for each in removed for rule in each.rules})
+    why = f": {', '.join(rules)}" if rules else ""
+    return f"This instance has no route to {country}{why}."
