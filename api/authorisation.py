@@ -85,10 +85,11 @@ OPERATIONS: Mapping[str, Access] = {
     "report_leaked_key": PUBLIC,
     "read_key_pattern": PUBLIC,
     # People of the instance, how they sign in, and what they approve.
-    "invite_operator": _of_instance(Scope.ACCOUNTS, roles=OWNERS, sensitive=True),
-    "list_operators": _of_instance(Scope.ACCOUNTS, roles=GUARDIANS),
-    "change_operator": _of_instance(Scope.ACCOUNTS, roles=OWNERS, sensitive=True),
-    "reset_operator_factor": _of_instance(Scope.ACCOUNTS, roles=OWNERS, sensitive=True),
+    # A machine that made people could approve its own requests with them.
+    "invite_operator": _for_people(OWNERS, sensitive=True),
+    "list_operators": _for_people(GUARDIANS),
+    "change_operator": _for_people(OWNERS, sensitive=True),
+    "reset_operator_factor": _for_people(OWNERS, sensitive=True),
     "accept_invitation": PUBLIC,
     "enrol_operator": PUBLIC,
     "sign_in": PUBLIC,

@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.audit import SYSTEM, AuditEntry, JsonScalar
 from domain.errors import AddressNotAllowedError, NotFoundError, UnauthenticatedError
 from domain.facts import NO_ACCOUNT, Caller
-from domain.ids import new_id, operator_id
+from domain.ids import new_id
 from domain.ids import session_id as public_id
 from domain.operator_errors import CodeRefusedError, SignInRefusedError, StepUpRequiredError
 from domain.operators import OperatorFacts, OperatorStatus, SessionFacts, normal_email
@@ -23,7 +23,7 @@ from security.operator_secrets import SESSION, OperatorHashes, new_token
 from security.passwords import Passwords
 from services.operators import entry, operator_actor
 from services.refusals import MINUTE_S, Refusals
-from services.second_factor import Proof, SecondFactor, counted_try
+from services.second_factor import Proof, SecondFactor, counted_try, failed_sign_in
 from store import operator_sessions, tries
 from store.audit import record
 from store.engine import Database
@@ -97,13 +97,14 @@ class OperatorSessions:
         is_active = operator is not None and operator.status is OperatorStatus.ACTIVE
         stored = operator.password_hash if operator is not None and is_active else None
         if not await self._passwords.is_right(stored, given.password) or operator is None:
-            raise self._refused(operator)
+            self._refusals.note(failed_sign_in(None if operator is None else operator.id), window_s=MINUTE_S)
+            raise _refused()
         _ensure_from(address, networks_of(operator.allowlist))
         try:
             proof = await self._factor.examine(operator.id, given.code)
             return await self._begin(operator, proof, address=address, subject=subject, tried=tried)
         except CodeRefusedError:
-            raise self._refused(operator) from None
+            raise _refused() from None
 
     async def who_calls(self, token: str, *, address: Address | None, on: ActingOn | None) -> Caller:
         """Return the operator behind a session's token, acting on an account or on none.
@@ -116,13 +117,13 @@ class OperatorSessions:
         """
         digest = self._hashes.of_token(token, prefix=SESSION)
         if digest is None:
-            raise _no_session()
+            raise self._unknown()
         async with self._database.reading() as connection:
             found = await operator_sessions.find_session(
                 connection, digest, account_id=None if on is None else on.account_id
             )
         if found is None:
-            raise _no_session()
+            raise self._unknown()
         _ensure_from(address, self._allowed)
         _ensure_from(address, networks_of(found.allowlist))
         if on is not None and found.account_name is None:
@@ -165,18 +166,14 @@ class OperatorSessions:
 
         """
         operator = caller.operator_id or NO_ACCOUNT
-        try:
-            proof = await self._factor.examine(operator, code)
-            async with self._database.transaction() as connection:
-                await self._factor.spend(connection, proof)
-                session = await operator_sessions.step_up(connection, _session_of(caller))
-                if session is None:
-                    raise _no_session()
-                told: dict[str, JsonScalar] = {"session": public_id(session.id), "by_recovery_code": proof.is_recovery}
-                await record(connection, entry("operator.stepped_up", operator, caller.actor, told))
-        except CodeRefusedError:
-            self._refusals.note(_failed(operator), window_s=MINUTE_S)
-            raise
+        proof = await self._factor.examine(operator, code)
+        async with self._database.transaction() as connection:
+            await self._factor.spend(connection, proof)
+            session = await operator_sessions.step_up(connection, _session_of(caller))
+            if session is None:
+                raise _no_session()
+            told: dict[str, JsonScalar] = {"session": public_id(session.id), "by_recovery_code": proof.is_recovery}
+            await record(connection, entry("operator.stepped_up", operator, caller.actor, told))
         return session
 
     async def ensure_stepped_up(self, caller: Caller) -> None:
@@ -207,6 +204,19 @@ class OperatorSessions:
                 operator = caller.operator_id or NO_ACCOUNT
                 await record(connection, entry("operator.signed_out", operator, caller.actor, {}))
 
+    def _unknown(self) -> UnauthenticatedError:
+        """Return the refusal of a token that is no session's; the trail hears of it."""
+        failed = AuditEntry(
+            account_id=None,
+            environment=None,
+            actor=SYSTEM,
+            action="authentication.failed",
+            subject=None,
+            details={"why": "session_not_known"},
+        )
+        self._refusals.note(failed, window_s=MINUTE_S)
+        return _no_session()
+
     async def _begin(
         self, operator: OperatorFacts, proof: Proof, *, address: Address | None, subject: str, tried: str
     ) -> NewSession:
@@ -225,25 +235,14 @@ class OperatorSessions:
             await record(connection, entry("operator.signed_in", operator.id, operator_actor(operator.id), told))
         return NewSession(facts=facts, token=token)
 
-    def _refused(self, operator: OperatorFacts | None) -> SignInRefusedError:
-        self._refusals.note(_failed(None if operator is None else operator.id), window_s=MINUTE_S)
-        return SignInRefusedError("The e-mail address, the password or the code is not right; or you are not active.")
-
 
 def is_session(credential: str) -> bool:
     """Say whether a credential is meant to be a session's token, and not a key."""
     return credential.startswith(SESSION)
 
 
-def _failed(operator: UUID | None) -> AuditEntry:
-    """Return what the trail says of a sign-in or a step-up that was not right; of whom, where we know."""
-    return AuditEntry(
-        account_id=None,
-        environment=None,
-        actor=SYSTEM,
-        action="operator.sign_in_failed",
-        subject=None if operator is None else operator_id(operator),
-    )
+def _refused() -> SignInRefusedError:
+    return SignInRefusedError("The e-mail address, the password or the code is not right; or you are not active.")
 
 
 def _session_of(caller: Caller) -> UUID:

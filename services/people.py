@@ -35,7 +35,7 @@ def people_of(
     allowed: Sequence[Network] = (),
 ) -> People:
     """Return them; `allowed` are the networks that operators may call from, none for any."""
-    passwords, factor = Passwords(), SecondFactor(database=database, keys=keys)
+    passwords, factor = Passwords(), SecondFactor(database=database, keys=keys, refusals=refusals)
     return People(
         operators=Operators(database=database, keys=keys),
         enrolments=Enrolments(database=database, keys=keys, passwords=passwords, factor=factor),

@@ -9,12 +9,15 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.audit import SYSTEM, AuditEntry
 from domain.errors import NotFoundError
+from domain.ids import operator_id as public_id
 from domain.operator_errors import CodeRefusedError, CodesThrottledError
 from rules.second_factor import RECOVERY_CODE, TOTP_CODE
 from security.columns import Sealer
 from security.keyring import KeyRing
 from security.operator_secrets import OperatorHashes, matching_step
+from services.refusals import MINUTE_S, Refusals
 from store import tries
 from store.engine import Database
 from store.operators import read_operator, take_recovery_code, take_step
@@ -44,8 +47,9 @@ def totp_sealer(keys: KeyRing) -> Sealer:
 class SecondFactor:
     """Examines codes, and spends them."""
 
-    def __init__(self, *, database: Database, keys: KeyRing) -> None:
+    def __init__(self, *, database: Database, keys: KeyRing, refusals: Refusals) -> None:
         self._database = database
+        self._refusals = refusals
         self._sealer = totp_sealer(keys)
         self._hashes = OperatorHashes(keys)
 
@@ -70,7 +74,7 @@ class SecondFactor:
                 return replace(proof, step=step)
         elif RECOVERY_CODE.fullmatch(code):
             return replace(proof, recovery_hash=self._hashes.of_recovery_code(code))
-        raise refused_code()
+        raise self._refused(operator_id)
 
     async def spend(self, connection: AsyncConnection, proof: Proof) -> None:
         """Use up what was examined, in this transaction.
@@ -84,8 +88,27 @@ class SecondFactor:
         else:
             is_first = await take_recovery_code(connection, proof.operator_id, proof.recovery_hash or "")
         if not is_first:
-            raise refused_code()
+            raise self._refused(proof.operator_id)
         await tries.give_back(connection, _subject(proof.operator_id), proof.tried)
+
+    def _refused(self, operator_id: UUID) -> CodeRefusedError:
+        """Return the refusal of a code, which does not say what is wrong with it; the trail hears of it."""
+        self._refusals.note(failed_sign_in(operator_id), window_s=MINUTE_S)
+        return CodeRefusedError(
+            "The code is not right, is too old or was used before. Send the six digits that your app shows now, "
+            "0 to 9, or a recovery code."
+        )
+
+
+def failed_sign_in(operator: UUID | None) -> AuditEntry:
+    """Return what the trail says of a password or a code that was not right; of whom, where we know."""
+    return AuditEntry(
+        account_id=None,
+        environment=None,
+        actor=SYSTEM,
+        action="operator.sign_in_failed",
+        subject=None if operator is None else public_id(operator),
+    )
 
 
 async def counted_try(database: Database, subject: str) -> str:
@@ -101,14 +124,6 @@ async def counted_try(database: Database, subject: str) -> str:
     if tried is None:
         raise CodesThrottledError("Too many wrong passwords or codes; wait.", retry_after_s=wait_s)
     return tried
-
-
-def refused_code() -> CodeRefusedError:
-    """Return the refusal of a code, which does not say what is wrong with it."""
-    return CodeRefusedError(
-        "The code is not right, is too old or was used before. Send the six digits that your app shows now, 0 to 9, "
-        "or a recovery code."
-    )
 
 
 def _subject(operator_id: UUID) -> str:

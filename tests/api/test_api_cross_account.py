@@ -55,7 +55,7 @@ THINGS: dict[str, Maker] = {
     "approval_id": _approval,
 }
 # What a path names that is no account's.
-NOBODYS = frozenset({"carrier", "operator_id"})
+NOBODYS = frozenset({"carrier"})
 # An account is one in both of its environments.
 IN_BOTH_ENVIRONMENTS = frozenset({"account_id"})
 # What each operation takes, so that it is the id and not the body that it refuses.

@@ -14,6 +14,7 @@ from domain.operator_errors import ApprovalRequiredError
 from domain.operators import OperatorChanges, OperatorStatus
 from services.approvals import Approvals
 from services.operators import Operators
+from services.refusals import Refusals
 from services.second_factor import SecondFactor
 from store.engine import Database
 from tests.building import KEYS
@@ -36,7 +37,7 @@ async def outcome(call: Callable[[], Awaitable[object]]) -> str:
 
 async def prove(database: Database, operator: UUID, code: str) -> None:
     """Examine a code and spend it, as a sign-in does."""
-    factor = SecondFactor(database=database, keys=KEYS)
+    factor = SecondFactor(database=database, keys=KEYS, refusals=Refusals(database))
     proof = await factor.examine(operator, code)
     async with database.transaction() as connection:
         await factor.spend(connection, proof)
