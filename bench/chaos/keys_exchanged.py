@@ -130,4 +130,4 @@ async def _versions(site: Installation) -> Counter[int]:
     version = _verification.c.code_key_version
     async with site.database.reading() as connection:
         rows = await connection.execute(select(version, func.count()).group_by(version))
-        return Counter(dict(row.tuple() for row in rows))
+        return Counter({row[0]: row[1] for row in rows})

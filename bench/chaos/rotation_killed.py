@@ -143,5 +143,5 @@ async def _others_than(site: Installation, accounts: list[UUID], *, count: int) 
     """Return how many new keys those accounts got that got more or fewer than they should."""
     query = select(_key.c.account_id, func.count()).where(_key.c.use == "data").group_by(_key.c.account_id)
     async with site.database.reading() as connection:
-        found: dict[UUID | None, int] = dict(row.tuple() for row in await connection.execute(query))
+        found: dict[UUID | None, int] = {row[0]: row[1] for row in await connection.execute(query)}
     return [found.get(each, 0) - 1 for each in accounts if found.get(each, 0) != 1 + count]

@@ -5,7 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
+from cli.app import app
 from tests.architecture.code_rules import ROOT
 from tests.keys import MASTER_KEY
 
@@ -13,20 +15,29 @@ from tests.keys import MASTER_KEY
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("commands")
-    assert run(made, "migrate").returncode == 0
+    assert run(made, "migrate").exit_code == 0
     return made
 
 
-def run(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run one command on an instance of its own, from another folder than the repository."""
-    environment = {"PATH": os.environ["PATH"], "COUNTERSIGN_HOME": str(home), "COUNTERSIGN_MASTER_KEY": MASTER_KEY}
-    command = [str(ROOT / "countersign"), *words]
-    return subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, check=False, timeout=60)
+def environment(home: Path) -> dict[str, str]:
+    """Return what tells a command which instance it works on: one of its own."""
+    return {"COUNTERSIGN_HOME": str(home), "COUNTERSIGN_MASTER_KEY": MASTER_KEY}
+
+
+def run(home: Path, *words: str) -> Result:
+    """Run one command."""
+    return CliRunner().invoke(app, list(words), env=environment(home))
+
+
+def script(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run one command as the program that it is, from another folder than the repository."""
+    command, told = [str(ROOT / "countersign"), *words], {"PATH": os.environ["PATH"], **environment(home)}
+    return subprocess.run(command, cwd=home, env=told, capture_output=True, text=True, check=False, timeout=60)
 
 
 def said(home: Path, *words: str) -> str:
     done = run(home, *words)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     return done.stdout.strip()
 
 
@@ -48,14 +59,14 @@ def test_an_account_and_its_key_are_made_listed_and_ended(home: Path) -> None:
 
 
 def test_what_does_not_exist_is_a_sentence_and_an_exit_code(home: Path) -> None:
-    done = run(home, "key", "create", "Nobody")
+    done = script(home, "key", "create", "Nobody")
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "There is no such account.\n"
 
 
 def test_a_database_that_was_not_migrated_is_told_so(tmp_path: Path) -> None:
-    done = run(tmp_path, "account", "list")
+    done = script(tmp_path, "account", "list")
 
     assert done.returncode == 1
     assert "countersign migrate" in done.stderr

@@ -8,8 +8,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+import structlog
 from typer.testing import CliRunner, Result
 
+from activities import audit_keeping
 from cli.audit import app
 from rules.audit.checkpoints import as_json, read_lines
 from runtime.key_settings import key_encryption
@@ -94,7 +96,9 @@ async def _logged(home: Path) -> str:
     return told.getvalue()
 
 
-def test_the_worker_s_log_serves_as_checkpoints_kept_elsewhere(home: Path) -> None:
+def test_the_worker_s_log_serves_as_checkpoints_kept_elsewhere(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A logger keeps the stream that it wrote to first, which was another test's.
+    monkeypatch.setattr(audit_keeping, "_log", structlog.get_logger())
     log = home / "worker.log"
     log.write_text('{"event": "worker_ready", "level": "info"}\n' + asyncio.run(_logged(home)), encoding="utf-8")
     attacked(home, "DELETE FROM audit_checkpoint")
