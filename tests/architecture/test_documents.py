@@ -49,3 +49,14 @@ def test_requirements_say_nothing_about_where_packages_come_from() -> None:
 def test_a_place_in_the_requirements_is_noticed() -> None:
     assert with_places("a==1\n--index-url here\n") == ["--index-url here"]
     assert with_places("a @ https:" + "//somewhere/a.whl\n")
+
+
+def test_every_decision_has_a_number_of_its_own_and_bears_it_in_its_title() -> None:
+    files = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    numbers = [file.name.partition("-")[0] for file in files]
+
+    assert len(numbers) == len(set(numbers)) > 0
+    assert all(
+        file.read_text(encoding="utf-8").startswith(f"# {number}. ")
+        for file, number in zip(files, numbers, strict=True)
+    )
