@@ -57,6 +57,18 @@ OPERATIONS: Mapping[str, Access] = {
     "test_webhook": _for(Scope.WEBHOOKS, roles=RUNNERS),
     "replay_events": _for(Scope.WEBHOOKS, roles=RUNNERS),
     "list_deliveries": _for(Scope.WEBHOOKS),
+    # Numbers, pools and routes. What costs money, and what changes the way of messages, is sensitive.
+    "list_available_numbers": _for(Scope.NUMBERS_READ),
+    "list_numbers": _for(Scope.NUMBERS_READ),
+    "read_number": _for(Scope.NUMBERS_READ),
+    "reserve_number": _for(Scope.NUMBERS_WRITE, roles=RUNNERS),
+    "change_number": _for(Scope.NUMBERS_WRITE, roles=RUNNERS, sensitive=True),
+    "list_pools": _for(Scope.NUMBERS_READ),
+    "read_pool": _for(Scope.NUMBERS_READ),
+    "list_route_policies": _for(Scope.ROUTES),
+    "read_route_policy": _for(Scope.ROUTES),
+    "put_route_policy": _for(Scope.ROUTES, roles=RUNNERS, sensitive=True),
+    "recommend_routes": _for(Scope.ROUTES),
     # The sandbox.
     "read_outbox": _for(Scope.SANDBOX, roles=RUNNERS),
     "list_carriers": _for(Scope.SANDBOX, roles=RUNNERS),

@@ -1,8 +1,9 @@
 """The composition root of an API process: settings in, application out (`python -m api.serve` serves it)."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx2
 from fastapi import FastAPI
@@ -10,6 +11,7 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.authorisation import OPERATIONS
 from api.draining import Draining
+from api.number_parts import NumberParts
 from api.parts import Parts
 from api.rates import RequestRates
 from rules.addresses import proxies_of
@@ -21,6 +23,7 @@ from runtime.setup import (
     carrier_client,
     catalog,
     configuration_of,
+    inventories,
     number_sealer,
     receipt_readers,
     sandbox_control,
@@ -39,16 +42,22 @@ from services.audit import Audit
 from services.callers import Callers
 from services.checks import Checks
 from services.configuration import note_configuration
+from services.country_pools import CountryPools
 from services.events import Events
 from services.idempotency import Idempotency
 from services.keys import DATABASE_PATIENCE_S, open_keys
 from services.leaked_keys import LeakedKeys
+from services.number_allowance import NumberAllowance
+from services.number_search import NumberSearch
+from services.numbers import Numbers
 from services.payload_decoding import PayloadDecoding
 from services.people import People, people_of
 from services.presenting import Presenter
 from services.reading import Reading
 from services.receipts import Receipts
+from services.recommendations import Recommendations
 from services.refusals import Refusals
+from services.route_policies import RoutePolicies
 from services.routing import Routing
 from services.sandbox import Sandbox
 from services.sends import Sends
@@ -154,14 +163,10 @@ def parts_of(
         events=Events(database=database, draining=draining.begun),
         webhooks=Webhooks(database=database, secrets=webhook_secrets(keys), policy=target_policy(settings)),
         webhook_deliveries=WebhookDeliveries(database=database, dispatchers=dispatchers),
+        numbers=_numbers(settings, database, http),
         draining=draining,
         rates=_rates(settings),
-        limits=published_limits(
-            limits,
-            requests_per_s=settings.api_rate,
-            wrong_checks_per_hour=settings.wrong_checks_per_hour,
-            wrong_checks_per_hour_instance=settings.wrong_checks_per_hour_instance,
-        ),
+        limits=_published(settings),
         countries=reference("country_rules.json"),
         readiness={"database": lambda: ensure_migrated(database), "temporal": workflows.ping},
         close=workflows.drain,
@@ -183,11 +188,36 @@ def _sends(settings: Settings, keys: KeyRing, refusals: Refusals) -> Sends:
     return Sends(keys=keys, numbers=number_sealer(keys), router=router, limits=settings.check_limits, refusals=refusals)
 
 
+def _published(settings: Settings) -> Mapping[str, Any]:
+    return published_limits(
+        settings.check_limits,
+        requests_per_s=settings.api_rate,
+        wrong_checks_per_hour=settings.wrong_checks_per_hour,
+        wrong_checks_per_hour_instance=settings.wrong_checks_per_hour_instance,
+    )
+
+
 def _rates(settings: Settings) -> RequestRates:
     return RequestRates(
         default_per_s=settings.api_rate,
         failures_per_min=settings.failed_authentications_per_min,
         redis_url=settings.redis_url,
+    )
+
+
+def _numbers(settings: Settings, database: Database, http: httpx2.AsyncClient) -> NumberParts:
+    takes, routes = sender_types(), catalog(settings)
+    return NumberParts(
+        search=NumberSearch(
+            database=database,
+            inventories=inventories(settings, http),
+            regions={route.carrier: route.region for route in routes.routes},
+            allowance=NumberAllowance(quota=settings.numbers_per_account, takes=takes),
+        ),
+        held=Numbers(database=database),
+        pools=CountryPools(database=database),
+        policies=RoutePolicies(database=database, catalog=routes, takes=takes),
+        recommendations=Recommendations(database=database, catalog=routes, takes=takes),
     )
 
 

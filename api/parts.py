@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.draining import Draining
+from api.number_parts import NumberParts
 from api.rates import RequestRates
 from rules.addresses import Network
 from services.access_watch import AccessWatch
@@ -53,6 +54,7 @@ class Parts:
     events: Events
     webhooks: Webhooks
     webhook_deliveries: WebhookDeliveries
+    numbers: NumberParts
     draining: Draining
     rates: RequestRates
     limits: Mapping[str, Any]

@@ -31,6 +31,7 @@ class Wanted:
     country: str
     sender_type: str | None = None
     capability: str | None = None
+    sender: str | None = None
 
 
 class NumberInventory(Protocol):

@@ -30,7 +30,12 @@ class SandboxInventory:
 
     async def search(self, wanted: Wanted) -> list[InventoryNumber]:
         """Return the first numbers that are free and fit."""
-        asked = {"country": wanted.country, "type": wanted.sender_type, "capability": wanted.capability}
+        asked = {
+            "country": wanted.country,
+            "type": wanted.sender_type,
+            "capability": wanted.capability,
+            "sender": wanted.sender,
+        }
         said = await self._ask("GET", "", params={name: value for name, value in asked.items() if value is not None})
         try:
             return [_number(each) for each in said["numbers"]]

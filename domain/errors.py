@@ -1,6 +1,7 @@
 """Every refusal the product can give, each with a stable code, an HTTP status and a sentence that says what to do.
 
-What is wrong with a request before anybody has asked what it wants is in `domain/request_errors.py`.
+What is wrong with a request before anybody has asked what it wants is in `domain/request_errors.py`; refusals about
+sender numbers and pools are in `domain/number_errors.py`.
 
 DomainError
 ├── UnauthenticatedError           401  unauthenticated
@@ -159,9 +160,9 @@ class InvalidNumberError(DomainError):
 
 
 class UnknownCountryError(DomainError):
-    """The number belongs to no country."""
+    """There is no such country, or the number belongs to none."""
 
-    code, status, title = "unknown-country", 422, "The number belongs to no country"
+    code, status, title = "unknown-country", 422, "The country is not known"
 
 
 class NumberTypeError(DomainError):

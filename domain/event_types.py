@@ -45,6 +45,9 @@ class EventType(StrEnum):
     WEBHOOK_TEST = "webhook.test"
     WEBHOOK_DISABLED = "webhook.disabled"
     NUMBER_STATUS_CHANGED = "number.status_changed"
+    NUMBER_LEASE_RENEWED = "number.lease_renewed"
+    NUMBER_LEASE_ENDING = "number.lease_ending"
+    ROUTE_POLICY_CHANGED = "route.policy_changed"
     ROUTE_DEMOTED = "route.demoted"
     ROUTE_RESTORED = "route.restored"
     POOL_UNSTABLE = "pool.unstable"
@@ -108,6 +111,7 @@ _OF_RECEIPT: Fields = {
     **_OF_FAILURE,
 }
 _OF_KEY: Fields = {"key_id": _TEXT}
+_OF_NUMBER: Fields = {"number_id": _TEXT, "pool_country": _COUNTRY, "carrier": _TEXT}
 _OF_ROUTE: Fields = {"route_id": _TEXT, "country": _COUNTRY, "carrier": _TEXT, "reason": _TEXT}
 _OF_POOL: Fields = {"pool_country": _COUNTRY, "reason": _TEXT}
 _OF_BLOCK: Fields = {
@@ -190,16 +194,21 @@ KINDS: Mapping[EventType, EventKind] = {
         about="An endpoint is sent nothing any more, because it answered 410 or failed for five days.",
         fields={"webhook_id": _TEXT, "reason": _TEXT, "waiting": {**_COUNT, "description": "Events not delivered."}},
     ),
-    EventType.NUMBER_STATUS_CHANGED: _agreed(
-        "A sender number moved on in its life.",
-        {
-            "number_id": _TEXT,
-            "pool_country": _COUNTRY,
-            "carrier": _TEXT,
-            "status": _TEXT,
-            "previous_status": _MAYBE_TEXT,
-            "reason": _MAYBE_TEXT,
-        },
+    EventType.NUMBER_STATUS_CHANGED: EventKind(
+        about="A sender number moved on in its life.",
+        fields={**_OF_NUMBER, "status": _TEXT, "previous_status": _MAYBE_TEXT, "reason": _MAYBE_TEXT},
+    ),
+    EventType.NUMBER_LEASE_RENEWED: EventKind(
+        about="The lease of a sender number lasts one period more.",
+        fields={**_OF_NUMBER, "expires_at": _MOMENT, "automatic": {"type": "boolean"}},
+    ),
+    EventType.NUMBER_LEASE_ENDING: EventKind(
+        about="The lease of a sender number ends soon, and nothing will renew it.",
+        fields={**_OF_NUMBER, "expires_at": _MOMENT, "days": {**_COUNT, "description": "How many are left, at most."}},
+    ),
+    EventType.ROUTE_POLICY_CHANGED: EventKind(
+        about="The account set how its messages reach a country; `**` is everywhere else.",
+        fields={"country": _TEXT, "allowed": {"type": "boolean"}, "primary_pool": _MAYBE_TEXT, "mode": _TEXT},
     ),
     EventType.ROUTE_DEMOTED: _agreed("A route gets probes only.", _OF_ROUTE),
     EventType.ROUTE_RESTORED: _agreed("A route is used again.", _OF_ROUTE),

@@ -55,6 +55,11 @@ def approval_id(value: UUID) -> str:
     return f"apr_{value.hex}"
 
 
+def number_id(value: UUID) -> str:
+    """Return `num_…`, the public id of a sender number; it is also its carrier's reference for orders."""
+    return f"num_{value.hex}"
+
+
 def once(word: str) -> UUID:
     """Return the id of what may be there one time only: the same for the same word."""
     return uuid5(_ONCE, word)

@@ -84,6 +84,17 @@ def is_test_number(e164: str) -> bool:
     return _FICTION.fullmatch(e164) is not None
 
 
+def ensure_country(country: str) -> None:
+    """Let the code of a country that has numbers pass.
+
+    Raises:
+        UnknownCountryError: there is no such country, or it has no numbers of its own.
+
+    """
+    if country not in phonenumbers.SUPPORTED_REGIONS:
+        raise UnknownCountryError("country: two capital letters of ISO 3166, like GB, of a country that has numbers.")
+
+
 def mask(e164: str, *, country: str) -> str:
     """Return a number with its country code and its last four digits readable, of a short one fewer than half."""
     code = str(phonenumbers.country_code_for_region(country))

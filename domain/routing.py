@@ -24,6 +24,13 @@ class NumberState(StrEnum):
     RETIRED = "retired"
 
 
+class Use(StrEnum):
+    """What a number is leased for: for its account alone, or for everybody who sends through its country's pool."""
+
+    DEDICATED = "dedicated"
+    POOLED = "pooled"
+
+
 class Mode(StrEnum):
     """How an account wants its routes ordered."""
 
@@ -35,7 +42,10 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberFacts:
-    """A sender of ours, as stored. `account_id` is who it is reserved for or lent to alone; None: its pool's."""
+    """A sender of ours, as stored. `account_id` is who it is reserved for or lent to alone; None: its pool's.
+
+    `due_at` is when its workflow has something to do, as far as is known; None: nothing.
+    """
 
     id: UUID
     environment: Environment
@@ -53,6 +63,8 @@ class NumberFacts:
     state_until: datetime | None
     account_id: UUID | None
     relapses: int
+    changed_at: datetime
+    due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +79,7 @@ class RoutingLease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeaseFacts:
-    """A number lent to an account alone, as stored."""
+    """A number leased to an account, as stored. `warned_days`: how long before the end it was told of the end last."""
 
     id: UUID
     number_id: UUID
@@ -81,6 +93,17 @@ class LeaseFacts:
     expires_at: datetime
     ended_at: datetime | None
     end_reason: str | None
+    use: Use = Use.DEDICATED
+    warned_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberView:
+    """A number as an account may see it: with the account's lease, where it has one. `is_own`: it may be changed."""
+
+    number: NumberFacts
+    lease: LeaseFacts | None
+    is_own: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,13 @@ from typing import Any
 
 import httpx2
 
+from carriers.inventory import NumberInventory
 from carriers.null import NullCarrier
 from carriers.protocol import Carrier, ReceiptReader
 from carriers.sandbox import SandboxCarrier, SandboxReceipts
 from carriers.sandbox_control import SandboxControl
+from carriers.sandbox_inventory import SandboxInventory
+from domain.statuses import Environment
 from rules.routing.catalog import Catalog, SenderType, catalog_of
 from rules.routing.pools import PoolBook, pool_book_of
 from rules.webhooks.targets import TargetPolicy
@@ -72,6 +75,22 @@ def carriers(settings: Settings, http: httpx2.AsyncClient) -> dict[str, Carrier]
                     timeout_s=settings.carrier_timeout_s,
                 )
     return made
+
+
+def inventories(settings: Settings, http: httpx2.AsyncClient) -> dict[Environment, dict[str, NumberInventory]]:
+    """Return the carriers that have numbers to give, each environment's apart; scripted ones are the sandbox's."""
+    if settings.sandbox_url is None:
+        return {}
+    names = [name for name, each in _routes(settings)["carriers"].items() if each["adapter"] == "sandbox"]
+    url, secret = settings.sandbox_url, _sandbox_secret(settings)
+    return {
+        Environment.SANDBOX: {
+            name: SandboxInventory(
+                name=name, base_url=url, secret=secret, client=http, timeout_s=settings.carrier_timeout_s
+            )
+            for name in names
+        }
+    }
 
 
 def receipt_readers(settings: Settings) -> dict[str, ReceiptReader]:

@@ -104,7 +104,13 @@ class Inventory:
         self._offers = {name: dict(_offers_of(place, len(carriers))) for place, name in enumerate(carriers)}
 
     def search(
-        self, *, carrier: str, country: str, sender_type: str | None, capability: str | None
+        self,
+        *,
+        carrier: str,
+        country: str,
+        sender_type: str | None = None,
+        capability: str | None = None,
+        sender: str | None = None,
     ) -> list[InventoryNumber]:
         """Return the first numbers of a carrier that are free and fit."""
         rows = self._connection.execute(_TAKEN, {"carrier": carrier, "now": self._clock()})
@@ -115,6 +121,7 @@ class Inventory:
             if each.country == country
             and sender_type in {None, each.sender_type}
             and (capability is None or capability in each.capabilities)
+            and sender in {None, each.sender}
             and each.sender not in taken
         )
         return [each for _, each in zip(range(PAGE), fitting, strict=False)]

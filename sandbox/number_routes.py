@@ -37,7 +37,7 @@ class NumberEndpoints:
         ]
 
     async def search(self, request: Request) -> Response:
-        """Answer the first numbers that are free and fit `?country=`, `?type=` and `?capability=`."""
+        """Answer the first numbers that are free and fit `?country=`, `?type=`, `?capability=`, `?sender=`."""
         country = request.query_params.get("country", "")
         if _COUNTRY.fullmatch(country) is None:
             raise RefusedError("country: two capital letters.", status=422, code="invalid")
@@ -46,6 +46,7 @@ class NumberEndpoints:
             country=country,
             sender_type=request.query_params.get("type"),
             capability=request.query_params.get("capability"),
+            sender=request.query_params.get("sender"),
         )
         return JSONResponse({"numbers": [asdict(each) for each in found]})
 

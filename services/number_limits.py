@@ -26,7 +26,7 @@ async def why_no_send(connection: AsyncConnection, number: NumberKey) -> DomainE
     """Return the refusal that explains why a number may not get a message now."""
     account = await read_account(connection, number["of_account"])
     if account is not None and account.status not in MAY_SEND:
-        return _suspended(account)
+        return suspended(account)
     guard = await read_guard(connection, number)
     if guard is None:
         return TooSoonError("Another message to this number is being counted; try again.", retry_after_s=1)
@@ -74,7 +74,8 @@ def allowed_checks(limits: CheckLimits, *, guard: GuardFacts, recent: Sequence[V
     return allowed
 
 
-def _suspended(account: AccountFacts) -> AccountSuspendedError:
+def suspended(account: AccountFacts) -> AccountSuspendedError:
+    """Return the refusal of what an account that is not active asks for."""
     why = f": {account.status_reason}" if account.status_reason else ""
     return AccountSuspendedError(
         f"This account is {account.status} and sends nothing{why}. Codes already sent can be checked.",

@@ -14,6 +14,9 @@ from store.times import fixed, now
 _account = table_of(Account)
 _BY_ID = select(_account).where(_account.c.id == bindparam("of_account"))
 
+# SQLite has one writer at a time and leaves this out.
+_HOLD = _BY_ID.with_for_update(key_share=True)
+
 
 async def find_account(connection: AsyncConnection, name: str) -> UUID | None:
     """Return an account by its name."""
@@ -29,6 +32,12 @@ async def accounts_named(connection: AsyncConnection, name: str) -> list[Account
 async def read_account(connection: AsyncConnection, account_id: UUID) -> AccountFacts | None:
     """Return an account."""
     row = (await connection.execute(_BY_ID, {"of_account": account_id})).one_or_none()
+    return None if row is None else account_facts(row)
+
+
+async def hold_account(connection: AsyncConnection, account_id: UUID) -> AccountFacts | None:
+    """Return an account, and keep others from holding it until this transaction ends; nobody else waits for it."""
+    row = (await connection.execute(_HOLD, {"of_account": account_id})).one_or_none()
     return None if row is None else account_facts(row)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.statuses import Environment
 from rules.routing.candidates import Authorisation
 from store.number_tables import SenderAuthorisation
+from store.route_policies import EVERYWHERE_ELSE
 from store.tables import table_of
 from store.times import UtcDateTime, now
 
@@ -74,6 +75,14 @@ async def authorisations_for(
     """Return what is, was or will be allowed towards a country, by sender and carrier."""
     rows = await connection.execute(_READ, {"of_environment": environment.value, "of_country": country})
     return {(row.sender, row.carrier): Authorisation(since=row.valid_since, until=row.valid_until) for row in rows}
+
+
+async def authorisations_towards(
+    connection: AsyncConnection, country: str, *, environment: Environment
+) -> dict[tuple[str, str], Authorisation]:
+    """Return what holds towards a country: its own permissions, or where it has none those for everywhere else."""
+    own = await authorisations_for(connection, country, environment=environment)
+    return own or await authorisations_for(connection, EVERYWHERE_ELSE, environment=environment)
 
 
 def _named(pair: Pair) -> dict[str, str]:

@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, bindparam, func, insert, select, update
+from sqlalchemy import Boolean, Integer, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.routing import LeaseFacts, NumberFacts, NumberState
+from domain.routing import LeaseFacts, NumberFacts, NumberState, Use
 from domain.statuses import Environment
 from rules.routing.number_life import HARVEST_WINDOW_DAYS
 from store.number_tables import NumberLease, SenderNumber
@@ -18,6 +18,7 @@ from store.times import fixed, now, now_plus
 
 _number = table_of(SenderNumber)
 _lease = table_of(NumberLease)
+_COLUMNS = tuple(column.name for column in _lease.c)
 _AVAILABLE = (
     select(_number.c.id)
     .where(
@@ -42,6 +43,7 @@ _TAKE = (
         state_until=None,
         account_id=bindparam("for_account"),
         changed_at=now(),
+        due_at=now(),
     )
     .returning(_number)
 )
@@ -64,6 +66,35 @@ _END = (
     .where(_lease.c.id == bindparam("of_lease"), _lease.c.ended_at.is_(None))
     .values(ended_at=now(), end_reason=bindparam("why"))
     .returning(_lease)
+)
+_IS_OPEN = (
+    _lease.c.id == bindparam("of_lease"),
+    _lease.c.account_id == bindparam("of_account"),
+    _lease.c.environment == bindparam("of_environment"),
+    _lease.c.ended_at.is_(None),
+    _lease.c.expires_at > now(),
+)
+# An account that is told of no end was warned of one that is gone.
+_CHANGE = (
+    update(_lease)
+    .where(*_IS_OPEN)
+    .values(
+        period_days=func.coalesce(bindparam("days", type_=Integer), _lease.c.period_days),
+        is_renewed=func.coalesce(bindparam("renews", type_=Boolean), _lease.c.is_renewed),
+        warned_days=None,
+    )
+    .returning(_lease)
+)
+_LOOK_AGAIN = (
+    update(_number)
+    .where(
+        _number.c.id == bindparam("of_number"),
+        _number.c.environment == bindparam("of_environment"),
+        select(_lease.c.id)
+        .where(_lease.c.number_id == _number.c.id, _lease.c.account_id == bindparam("of_account"))
+        .exists(),
+    )
+    .values(due_at=now())
 )
 _FIND = select(_lease).where(_lease.c.number_id == bindparam("of_number"), _lease.c.ended_at.is_(None))
 _DUE = (
@@ -115,7 +146,7 @@ async def take_number(connection: AsyncConnection, new: NewLease) -> tuple[Numbe
         "is_renewed": new.is_renewed,
         "lasts_s": new.period_days * 86_400,
     }
-    return number, _facts((await connection.execute(_WRITE, terms)).one())
+    return number, lease_facts((await connection.execute(_WRITE, terms)).one())
 
 
 async def renew_lease(connection: AsyncConnection, lease: LeaseFacts) -> LeaseFacts | None:
@@ -123,25 +154,38 @@ async def renew_lease(connection: AsyncConnection, lease: LeaseFacts) -> LeaseFa
     until = lease.expires_at + timedelta(days=lease.period_days)
     values = {"of_lease": lease.id, "seen": lease.expires_at, "until": until}
     row = (await connection.execute(_RENEW, values)).one_or_none()
-    return None if row is None else _facts(row)
+    return None if row is None else lease_facts(row)
+
+
+async def change_terms(
+    connection: AsyncConnection, lease: LeaseFacts, *, period_days: int | None, is_renewed: bool | None
+) -> LeaseFacts | None:
+    """Change a lease's terms from its next period on, None leaving them; None when it is over."""
+    whose = {"of_account": lease.account_id, "of_environment": lease.environment.value}
+    values = {"of_lease": lease.id, "days": period_days, "renews": is_renewed, **whose}
+    row = (await connection.execute(_CHANGE, values)).one_or_none()
+    if row is None:
+        return None
+    await connection.execute(_LOOK_AGAIN, {"of_number": lease.number_id, **whose})
+    return lease_facts(row)
 
 
 async def end_lease(connection: AsyncConnection, lease_id: UUID, *, reason: str) -> LeaseFacts | None:
     """End a lease, for this reason (a stable word); None when it had ended before."""
     row = (await connection.execute(_END, {"of_lease": lease_id, "why": reason})).one_or_none()
-    return None if row is None else _facts(row)
+    return None if row is None else lease_facts(row)
 
 
 async def lease_of_number(connection: AsyncConnection, number_id: UUID) -> LeaseFacts | None:
     """Return a number's lease that has not ended."""
     row = (await connection.execute(_FIND, {"of_number": number_id})).one_or_none()
-    return None if row is None else _facts(row)
+    return None if row is None else lease_facts(row)
 
 
 async def leases_due(connection: AsyncConnection, *, within_s: int, most: int = 100) -> list[LeaseFacts]:
     """Return leases that end within a time, the first to end first."""
     rows = await connection.execute(_DUE, {"within_s": within_s, "most": most})
-    return [_facts(row) for row in rows]
+    return [lease_facts(row) for row in rows]
 
 
 async def count_released(connection: AsyncConnection, account_id: UUID, *, environment: Environment) -> int:
@@ -150,18 +194,7 @@ async def count_released(connection: AsyncConnection, account_id: UUID, *, envir
     return int((await connection.execute(_RELEASED, values)).scalar_one())
 
 
-def _facts(row: Any) -> LeaseFacts:
-    return LeaseFacts(
-        id=row.id,
-        number_id=row.number_id,
-        account_id=row.account_id,
-        environment=Environment(row.environment),
-        period_days=row.period_days,
-        price_micros=row.price_micros,
-        currency=row.currency,
-        is_renewed=row.is_renewed,
-        started_at=row.started_at,
-        expires_at=row.expires_at,
-        ended_at=row.ended_at,
-        end_reason=row.end_reason,
-    )
+def lease_facts(row: Any, *, prefix: str = "") -> LeaseFacts:
+    """Return the facts of a row that has the lease's columns, under names with a prefix."""
+    values = {name: getattr(row, f"{prefix}{name}") for name in _COLUMNS}
+    return LeaseFacts(**{**values, "environment": Environment(values["environment"]), "use": Use(values["use"])})

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from domain.routing import NumberState
+from domain.routing import NumberState, Use
 from domain.statuses import Environment
 from store.times import UtcDateTime
 
@@ -19,13 +19,15 @@ def one_of(column: str, words: type[StrEnum], *, name: str) -> CheckConstraint:
 
 
 _IS_OPEN = text("ended_at IS NULL")
+_IS_DUE = text("due_at IS NOT NULL")
 
 
 class SenderNumber(SQLModel, table=True):
     """A sender of ours, or an alphanumeric name. `capabilities` are words with spaces around each: ` sms voice `.
 
     `account_id` is who it is reserved for or lent to alone; null: it belongs to its pool. `state_until` ends a
-    reservation, a quarantine or a rest. `relapses` counts quarantines in a row.
+    reservation, a quarantine or a rest. `relapses` counts quarantines in a row. `due_at` is when its workflow has
+    something to do: whoever changes a number sets it to now, so that upkeep finds what no workflow was told of.
     """
 
     __tablename__ = "sender_number"
@@ -40,6 +42,7 @@ class SenderNumber(SQLModel, table=True):
         UniqueConstraint("environment", "country", "carrier", "sender", name="sender_number_once"),
         Index("sender_number_pool", "environment", "country", "state"),
         Index("sender_number_account", "account_id"),
+        Index("sender_number_due", "due_at", sqlite_where=_IS_DUE, postgresql_where=_IS_DUE),
     )
 
     id: UUID = Field(primary_key=True)
@@ -60,6 +63,7 @@ class SenderNumber(SQLModel, table=True):
     relapses: int = 0
     created_at: datetime = Field(sa_type=UtcDateTime)
     changed_at: datetime = Field(sa_type=UtcDateTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class RoutingLease(SQLModel, table=True):
@@ -79,7 +83,7 @@ class RoutingLease(SQLModel, table=True):
 
 
 class NumberLease(SQLModel, table=True):
-    """A number lent to an account alone: for how long, for how much, renewed or not. One that ended stays as a record.
+    """A number leased to an account: for what use, how long and how much, renewed or not. Ended ones stay.
 
     Every lease has an end; `expires_at` moves when it is renewed and paid for.
     """
@@ -107,6 +111,10 @@ class NumberLease(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=UtcDateTime)
     ended_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     end_reason: str | None = Field(default=None, max_length=32)
+    use: str = Field(
+        default=Use.DEDICATED.value, max_length=16, sa_column_kwargs={"server_default": Use.DEDICATED.value}
+    )
+    warned_days: int | None = None
 
 
 class SenderAuthorisation(SQLModel, table=True):

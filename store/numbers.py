@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, and_, bindparam, case, insert, select, update
+from sqlalchemy import Integer, and_, bindparam, case, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -23,20 +23,29 @@ _KEEP = {
     "sqlite": sqlite.insert(_number).on_conflict_do_nothing(index_elements=_ONCE).returning(_number.c.id),
     "postgresql": postgresql.insert(_number).on_conflict_do_nothing(index_elements=_ONCE).returning(_number.c.id),
 }
+# What a carrier may offer otherwise the next time.
+_TERMS = ("sender_type", "region", "capabilities", "price_micros", "monthly_micros", "currency", "relapses")
 _LEND = insert(_lease).values(number_id=bindparam("of_number"), fence=0, expires_at=now())
 
 
 def _reserve(insert_: Any) -> Any:
-    """Build the statement that keeps a reserved number, or takes over a reservation whose time is over."""
-    return (
-        insert_(_number)
-        .on_conflict_do_update(
-            index_elements=_ONCE,
-            set_={"account_id": bindparam("by_account"), "state_until": _RESERVED_UNTIL, "changed_at": now()},
-            where=and_(_number.c.state == fixed(NumberState.RESERVED), _number.c.state_until <= now()),
-        )
-        .returning(_number)
-    )
+    """Build the statement that keeps a reserved number, or takes over one whose reservation, or whose life, is over."""
+    statement = insert_(_number)
+    again = {name: statement.excluded[name] for name in _TERMS}
+    is_over = and_(_number.c.state == fixed(NumberState.RESERVED), _number.c.state_until <= now())
+    return statement.on_conflict_do_update(
+        index_elements=_ONCE,
+        set_={
+            **again,
+            "state": fixed(NumberState.RESERVED),
+            "state_reason": None,
+            "state_until": _RESERVED_UNTIL,
+            "account_id": bindparam("by_account"),
+            "changed_at": now(),
+            "due_at": _RESERVED_UNTIL,
+        },
+        where=or_(is_over, _number.c.state == fixed(NumberState.RETIRED)),
+    ).returning(_number)
 
 
 _RESERVED_UNTIL = now_plus(RESERVATION_MIN * 60)
@@ -61,6 +70,7 @@ _MOVE = (
         account_id=case((bindparam("is_freed"), None), else_=_number.c.account_id),
         relapses=_number.c.relapses + bindparam("relapsed"),
         changed_at=now(),
+        due_at=now(),
     )
     .returning(_number)
 )
@@ -100,6 +110,7 @@ async def reserve_number(connection: AsyncConnection, new: NewNumber, *, account
         "state_until": _RESERVED_UNTIL,
         "created_at": now(),
         "changed_at": now(),
+        "due_at": _RESERVED_UNTIL,
     }
     statement = _RESERVE[connection.dialect.name].values(**values)
     row = (await connection.execute(statement, {"by_account": account_id})).one_or_none()
@@ -173,6 +184,8 @@ def number_facts(row: Any) -> NumberFacts:
         state_until=row.state_until,
         account_id=row.account_id,
         relapses=row.relapses,
+        changed_at=row.changed_at,
+        due_at=row.due_at,
     )
 
 

@@ -105,6 +105,10 @@ class Catalog:
                     chosen.setdefault((pool, route.carrier), route)
         return list(chosen.values())
 
+    def usable_in(self, country: str) -> list[Route]:
+        """Return the routes of every pool whose sender a country allows."""
+        return [route for route in self.routes if self._is_sender_allowed(route, country)]
+
     def _is_sender_allowed(self, route: Route, country: str) -> bool:
         return route.sender_type is not SenderType.ALPHANUMERIC or country in self._alphanumeric
 

@@ -22,8 +22,9 @@ _S = NumberState
 _NEXT: Mapping[NumberState, frozenset[NumberState]] = {
     _S.RESERVED: frozenset({_S.PROVISIONING, _S.RETIRED}),
     _S.PROVISIONING: frozenset({_S.REGISTERING, _S.AVAILABLE, _S.RELEASING, _S.RETIRED}),
-    _S.REGISTERING: frozenset({_S.AVAILABLE, _S.SUSPENDED, _S.RELEASING}),
-    _S.AVAILABLE: frozenset({_S.LEASED, _S.QUARANTINED, _S.SUSPENDED, _S.RELEASING}),
+    # One that was ordered for an account alone is nobody else's in between.
+    _S.REGISTERING: frozenset({_S.AVAILABLE, _S.LEASED, _S.SUSPENDED, _S.RELEASING}),
+    _S.AVAILABLE: frozenset({_S.LEASED, _S.DRAINING, _S.QUARANTINED, _S.SUSPENDED, _S.RELEASING}),
     _S.LEASED: frozenset({_S.DRAINING, _S.QUARANTINED, _S.SUSPENDED}),
     _S.DRAINING: frozenset({_S.AGING, _S.QUARANTINED, _S.SUSPENDED, _S.RELEASING}),
     # Back to whom it was lent, or to everybody; a lease may end while its number is set aside.

@@ -13,7 +13,9 @@ NAMES = {
     "operator_id": f"opr_{'0' * 32}",
     "approval_id": f"apr_{'0' * 32}",
     "webhook_id": f"whk_{'0' * 32}",
+    "number_id": f"num_{'0' * 32}",
     "carrier": "alpha",
+    "country": "GB",
 }
 # A stream has no end, so it is asked to go on after an event that is not there.
 _HEADERS = {"stream_events": {"Last-Event-ID": f"evt_{'0' * 32}"}}

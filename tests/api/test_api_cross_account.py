@@ -12,14 +12,17 @@ from sqlalchemy import select
 
 from api.authorisation import OPERATIONS
 from domain.access import Scope
-from domain.ids import account_id, approval_id, verification_id
+from domain.ids import account_id, approval_id, number_id, verification_id
 from domain.statuses import Environment
+from store.number_leases import take_number
+from store.number_tables import NumberLease, SenderNumber
 from store.tables import Account, ApiKey, Attempt, NumberGuard, Verification, table_of
 from store.webhook_tables import Webhook
 from tests.api.operations import STREAMS, Operation, every_operation
 from tests.api.serving import Api, Server, calling, opened, running_api
 from tests.building import a_key, a_phone, a_verification
 from tests.people import an_approval, approved
+from tests.store.numbering import a_country, a_new_lease, a_number
 
 Maker = Callable[[Api], Awaitable[str]]
 
@@ -46,6 +49,16 @@ async def _approval(api: Api) -> str:
     return approval_id(await an_approval(api.database, api.caller))
 
 
+async def _number(api: Api) -> str:
+    country = a_country()
+    for _ in range(2):
+        await a_number(api.database, country)
+    async with api.database.transaction() as connection:
+        taken = await take_number(connection, a_new_lease(api.caller, country))
+    assert taken is not None
+    return number_id(taken[0].id)
+
+
 # How each kind of thing that a path names is made, for the account that it is to belong to.
 THINGS: dict[str, Maker] = {
     "verification_id": _verification,
@@ -53,9 +66,10 @@ THINGS: dict[str, Maker] = {
     "key_id": _key,
     "webhook_id": _webhook,
     "approval_id": _approval,
+    "number_id": _number,
 }
 # What a path names that is no account's.
-NOBODYS = frozenset({"carrier"})
+NOBODYS = frozenset({"carrier", "country"})
 # An account is one in both of its environments.
 IN_BOTH_ENVIRONMENTS = frozenset({"account_id"})
 # What each operation takes, so that it is the id and not the body that it refuses.
@@ -65,6 +79,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "change_key": {"name": "stolen", "allowlist": ["203.0.113.7"]},
     "rotate_key": {"overlap_s": 0},
     "change_webhook": {"status": "disabled"},
+    "change_number": {"auto_renew": False},
     "replay_events": {"from": "2026-01-01T00:00:00Z"},
 }
 
@@ -89,7 +104,7 @@ async def everything_of(api: Api) -> list[Any]:
     """Return every row of an account, but for the hour in which its keys were used."""
     owner, found = api.caller.account_id, list[Any]()
     async with api.database.reading() as connection:
-        for model in (Verification, NumberGuard, ApiKey, Webhook):
+        for model in (Verification, NumberGuard, ApiKey, Webhook, SenderNumber, NumberLease):
             table = table_of(model)
             columns = [each for each in table.c if each.name != "last_used_at"]
             query = select(*columns).where(table.c.account_id == owner).order_by(*table.primary_key.columns)

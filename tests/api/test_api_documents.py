@@ -64,7 +64,18 @@ V1 = {
     ("POST", "/v1/webhooks/{webhook_id}/test"),
     ("POST", "/v1/webhooks/{webhook_id}/replay"),
     ("GET", "/v1/webhooks/{webhook_id}/deliveries"),
+    ("GET", "/v1/numbers"),
+    ("GET", "/v1/numbers/available"),
+    ("POST", "/v1/numbers/reservations"),
+    ("GET", "/v1/numbers/{number_id}"),
+    ("PATCH", "/v1/numbers/{number_id}"),
+    ("GET", "/v1/pools"),
+    ("GET", "/v1/pools/{country}"),
+    ("GET", "/v1/routes/policies"),
+    ("GET", "/v1/routes/policies/{country}"),
+    ("PUT", "/v1/routes/policies/{country}"),
     ("GET", "/v1/countries"),
+    ("GET", "/v1/countries/{country}/recommendation"),
     ("GET", "/v1/limits"),
 }
 

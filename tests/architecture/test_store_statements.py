@@ -57,6 +57,8 @@ EXCEPTIONS = {
     "store.webhooks._WAKE": _UPKEEP,
     "store.webhook_deliveries._last_of_a_page": "its conditions are those of `conditions`, which names both",
     "store.webhook_deliveries.deliveries_of": "of an endpoint that its service has read with the account",
+    "store.number_views._FIND": _POOL,
+    "store.number_views._WITH_LEASE": "the beginning of the others, which all name the environment",
     "store.number_leases._DUE": _UPKEEP,
     "store.number_leases._END": _POOL,
     "store.number_leases._FIND": _POOL,

@@ -6,14 +6,14 @@ from types import ModuleType
 
 import pytest
 
-from domain import errors, operator_errors, request_errors
+from domain import errors, number_errors, operator_errors, request_errors
 from domain.errors import DomainError, TooSoonError
 from domain.ids import attempt_id, new_id, parse, verification_id
 
 KINDS = DomainError.__subclasses__()
 
 
-FILES = (errors, request_errors, operator_errors)
+FILES = (errors, request_errors, operator_errors, number_errors)
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -1,0 +1,191 @@
+"""What `/v1/numbers` takes and gives."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, Field, Strict, StringConstraints
+
+from api.v1.models import StrictBody
+from domain.ids import number_id
+from domain.inventory import InventoryNumber
+from domain.routing import LeaseFacts, NumberState, NumberView, Use
+from rules.routing.catalog import SenderType
+from services.number_search import Found, ReservationRequest
+from services.numbers import DEFAULT_PAGE, MAX_PAGE, NumberPage, TermsRequest
+
+CountryCode = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+PeriodDays = Annotated[int, Strict(), Field(ge=1, le=365)]
+
+
+class Capability(StrEnum):
+    """What a number can do."""
+
+    SMS = "sms"
+    VOICE = "voice"
+
+
+class AvailableQuery(StrictBody):
+    """Which numbers are looked for."""
+
+    country: CountryCode = Field(description="ISO 3166 alpha-2.", examples=["GB"])
+    type: SenderType | None = None
+    capability: Capability | None = None
+
+
+class AvailableOut(BaseModel):
+    """A number that a carrier has to give, and its terms. Prices are millionths of the currency."""
+
+    carrier: str
+    sender: str
+    country: str
+    type: str
+    capabilities: list[str]
+    price_micros: int = Field(description="A message part.")
+    monthly_micros: int
+    currency: str
+    parts_per_s: float
+
+    @classmethod
+    def of(cls, carrier: str, number: InventoryNumber) -> "AvailableOut":
+        """Return the model of a number on offer."""
+        return cls.model_construct(
+            carrier=carrier,
+            sender=number.sender,
+            country=number.country,
+            type=number.sender_type,
+            capabilities=sorted(number.capabilities),
+            price_micros=number.price_micros,
+            monthly_micros=number.monthly_micros,
+            currency=number.currency,
+            parts_per_s=number.parts_per_s,
+        )
+
+
+class AvailableNumbersOut(BaseModel):
+    """The first numbers that each carrier offers; `silent_carriers` did not answer."""
+
+    numbers: list[AvailableOut]
+    silent_carriers: list[str]
+
+    @classmethod
+    def of(cls, found: Found) -> "AvailableNumbersOut":
+        """Return the model of a search's result."""
+        return cls.model_construct(
+            numbers=[AvailableOut.of(carrier, each) for carrier, each in found.numbers],
+            silent_carriers=list(found.silent),
+        )
+
+
+class NewReservation(StrictBody):
+    """A number as the search showed it."""
+
+    carrier: str = Field(min_length=1, max_length=32, examples=["alpha"])
+    sender: str = Field(min_length=1, max_length=16, pattern=r"^\+?[0-9]+$", examples=["+447700900200"])
+    country: CountryCode = Field(examples=["GB"])
+
+    def to_request(self) -> ReservationRequest:
+        """Return what the use case takes."""
+        return ReservationRequest(carrier=self.carrier, sender=self.sender, country=self.country)
+
+
+class LeaseOut(BaseModel):
+    """The terms under which the account has a number. `price_micros` is a month's."""
+
+    use: Use
+    period_days: int
+    auto_renew: bool
+    price_micros: int
+    currency: str
+    started_at: datetime
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, lease: LeaseFacts) -> "LeaseOut":
+        """Return the model of a lease."""
+        return cls.model_construct(
+            use=lease.use,
+            period_days=lease.period_days,
+            auto_renew=lease.is_renewed,
+            price_micros=lease.price_micros,
+            currency=lease.currency,
+            started_at=lease.started_at,
+            expires_at=lease.expires_at,
+        )
+
+
+class NumberOut(BaseModel):
+    """A sender number. `own`: this account has reserved or leased it; otherwise it is a pool's."""
+
+    id: str
+    sender: str
+    country: str
+    type: str
+    carrier: str
+    region: str
+    capabilities: list[str]
+    status: NumberState
+    reason: str | None = Field(description="Why it is in this status, in a word, where there is a reason.")
+    until: datetime | None = Field(description="When a reservation lapses, a quarantine or a rest is over.")
+    price_micros: int
+    monthly_micros: int
+    currency: str
+    own: bool
+    lease: LeaseOut | None
+
+    @classmethod
+    def of(cls, view: NumberView) -> "NumberOut":
+        """Return the model of a number."""
+        facts = view.number
+        return cls.model_construct(
+            id=number_id(facts.id),
+            sender=facts.sender,
+            country=facts.country,
+            type=facts.sender_type,
+            carrier=facts.carrier,
+            region=facts.region,
+            capabilities=sorted(facts.capabilities),
+            status=facts.state,
+            reason=facts.state_reason,
+            until=facts.state_until,
+            price_micros=facts.price_micros,
+            monthly_micros=facts.monthly_micros,
+            currency=facts.currency,
+            own=view.is_own,
+            lease=None if view.lease is None else LeaseOut.of(view.lease),
+        )
+
+
+class NumbersOut(BaseModel):
+    """A page of the account's numbers, the newest first; `next_cursor` is null on the last one."""
+
+    numbers: list[NumberOut]
+    next_cursor: str | None
+
+    @classmethod
+    def of(cls, page: NumberPage) -> "NumbersOut":
+        """Return the model of a page."""
+        return cls.model_construct(
+            numbers=[NumberOut.of(each) for each in page.items],
+            next_cursor=None if page.next_cursor is None else number_id(page.next_cursor),
+        )
+
+
+class NumbersQuery(StrictBody):
+    """Which of the account's numbers."""
+
+    country: CountryCode | None = None
+    status: NumberState | None = None
+    limit: int = Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)
+    cursor: str | None = Field(default=None, max_length=64)
+
+
+class NumberChange(StrictBody):
+    """What of the lease is to be another from its next period on; what is left out stays."""
+
+    period_days: PeriodDays | None = None
+    auto_renew: Annotated[bool, Strict()] | None = None
+
+    def to_request(self) -> TermsRequest:
+        """Return what the use case takes."""
+        return TermsRequest(period_days=self.period_days, is_renewed=self.auto_renew)

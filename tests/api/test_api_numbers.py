@@ -1,0 +1,209 @@
+"""Numbers, pools and policies over HTTP, with a real sandbox's inventory behind them."""
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+
+from domain.access import Scope
+from domain.statuses import Environment
+from runtime.setup import pool_book
+from services.pools import Pools
+from tests.api.serving import Api, Server, calling, running_api
+from tests.building import OWN_SCOPES
+from tests.sandbox.serving import SECRET, running_sandbox
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    home = tmp_path_factory.mktemp("numbers")
+    with (
+        running_sandbox(home / "sandbox.db", receipt_url="http://127.0.0.1:9/receipts") as sandbox,
+        running_api(home, sandbox_url=sandbox.url, sandbox_secret=SECRET) as server,
+    ):
+        yield server
+
+
+@pytest.fixture
+async def account(stocked: Server) -> AsyncIterator[Api]:
+    async with calling(stocked) as api:
+        await Pools(database=api.database).load(pool_book(), environment=Environment.SANDBOX)
+        yield api
+
+
+async def a_reservation(api: Api, *, country: str = "GB", kind: str = "long_code") -> dict[str, Any]:
+    found = await api.client.get("/v1/numbers/available", params={"country": country, "type": kind})
+    offer = next(each for each in found.json()["numbers"] if each["sender"][-1] not in "89")
+    body = {name: offer[name] for name in ("carrier", "sender", "country")}
+    answer = await api.client.post("/v1/numbers/reservations", json=body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    assert answer.headers["Location"] == f"/v1/numbers/{made['id']}"
+    return made
+
+
+async def test_what_is_found_can_be_reserved_read_and_listed(account: Api) -> None:
+    made = await a_reservation(account)
+
+    read = await account.client.get(f"/v1/numbers/{made['id']}")
+    listed = await account.client.get("/v1/numbers", params={"status": "reserved", "country": "GB"})
+
+    assert made["status"] == "reserved"
+    assert made["until"] is not None
+    assert made["own"] is True
+    assert read.json() == made
+    assert listed.json() == {"numbers": [made], "next_cursor": None}
+    assert (await account.client.get("/v1/numbers", params={"country": "FR"})).json()["numbers"] == []
+
+
+async def test_what_is_found_fits_what_was_asked_for(account: Api) -> None:
+    voice = {"country": "US", "type": "toll_free", "capability": "voice"}
+
+    found = (await account.client.get("/v1/numbers/available", params=voice)).json()
+
+    assert {(each["country"], each["type"]) for each in found["numbers"]} == {("US", "toll_free")}
+    assert all("voice" in each["capabilities"] for each in found["numbers"])
+    assert found["silent_carriers"] == []
+    assert (await account.client.get("/v1/numbers/available", params={"country": "NL"})).json()["numbers"] == []
+
+
+async def test_an_overlapping_reservation_is_refused(account: Api, stocked: Server) -> None:
+    made = await a_reservation(account)
+    body = {name: made[name] for name in ("carrier", "sender", "country")}
+
+    async with calling(stocked) as other:
+        answers = [await each.client.post("/v1/numbers/reservations", json=body) for each in (account, other)]
+        listed = await other.client.get("/v1/numbers")
+
+    assert {(each.status_code, each.json()["code"]) for each in answers} == {(409, "number-taken")}
+    assert listed.json()["numbers"] == []
+
+
+async def test_a_page_of_numbers_ends_where_the_next_begins(account: Api) -> None:
+    made = [(await a_reservation(account))["id"] for _ in range(3)]
+
+    first = (await account.client.get("/v1/numbers", params={"limit": 2})).json()
+    second = (await account.client.get("/v1/numbers", params={"limit": 2, "cursor": first["next_cursor"]})).json()
+
+    assert [each["id"] for each in first["numbers"] + second["numbers"]] == made[::-1]
+    assert second["next_cursor"] is None
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "status", "code"),
+    [
+        ("/v1/numbers/available", {"country": "ZZ"}, 422, "unknown-country"),
+        ("/v1/numbers/available", {"country": "gb"}, 422, "invalid-request"),
+        ("/v1/numbers/available", {"country": "GB", "type": "pigeon"}, 422, "invalid-request"),
+        ("/v1/numbers", {"cursor": "num_1"}, 422, "invalid-request"),
+        ("/v1/numbers/num_1", {}, 404, "not-found"),
+        ("/v1/pools/ZZ", {}, 422, "unknown-country"),
+        ("/v1/pools/AT", {}, 404, "not-found"),
+        ("/v1/routes/policies/ZZ", {}, 422, "unknown-country"),
+        ("/v1/countries/ZZ/recommendation", {}, 422, "unknown-country"),
+        ("/v1/countries/GB/recommendation", {"monthly_volume": 0}, 422, "invalid-request"),
+    ],
+)
+async def test_bad_questions_are_told_what_is_wrong(
+    account: Api, path: str, params: dict[str, Any], status: int, code: str
+) -> None:
+    answer = await account.client.get(path, params=params)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_pools_tell_what_they_hold_and_what_they_carry(account: Api) -> None:
+    pools = {each["country"]: each for each in (await account.client.get("/v1/pools")).json()["pools"]}
+    pool = (await account.client.get("/v1/pools/GB")).json()
+
+    assert len(pools) == 13
+    assert pool["pool"] == pools["GB"]
+    assert pool["pool"]["in_service"] >= 5
+    assert pool["pool"]["parts_per_s"] >= 302
+    names = [each["number"]["sender"] for each in pool["numbers"] if each["number"]["type"] == "alphanumeric"]
+    assert names == ["Countersign", "Countersign"]
+    assert pool["health"] == []
+
+
+async def test_a_policy_is_set_read_and_listed(account: Api) -> None:
+    body = {"primary_pool": "GB", "backup_pools": ["US"], "mode": "cheapest", "receipt_wait_s": 9}
+
+    before = (await account.client.get("/v1/routes/policies/GB")).json()
+    put = await account.client.put("/v1/routes/policies/GB", json=body)
+    after = (await account.client.get("/v1/routes/policies/GB")).json()
+
+    assert before["source"] == "instance"
+    assert put.status_code == 200, put.text
+    assert put.json() == after
+    assert after | body == after
+    assert after["source"] == "account"
+    assert (await account.client.get("/v1/routes/policies")).json() == {"policies": [after]}
+
+
+async def test_everywhere_else_has_a_policy_of_its_own(account: Api) -> None:
+    put = await account.client.put("/v1/routes/policies/default", json={"primary_pool": "GB", "mode": "ordered"})
+    vain = await account.client.put("/v1/routes/policies/default", json={"primary_pool": "DE"})
+
+    assert (put.status_code, put.json()["country"], put.json()["source"]) == (200, "default", "account")
+    assert (vain.status_code, vain.json()["code"]) == (422, "no-route")
+    assert (await account.client.get("/v1/routes/policies/AT")).json()["primary_pool"] == "GB"
+
+
+async def test_everywhere_else_may_be_not_allowed(account: Api) -> None:
+    put = await account.client.put("/v1/routes/policies/default", json={"allowed": False})
+    france = (await account.client.get("/v1/routes/policies/FR")).json()
+    offers = await account.client.get("/v1/numbers/available", params={"country": "GB", "type": "long_code"})
+    offer = {name: offers.json()["numbers"][0][name] for name in ("carrier", "sender", "country")}
+
+    reserved = await account.client.post("/v1/numbers/reservations", json=offer)
+
+    assert put.json()["country"] == "default"
+    assert (france["country"], france["source"], france["allowed"]) == ("FR", "everywhere_else", False)
+    assert (reserved.status_code, reserved.json()["code"]) == (422, "country-not-allowed")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"primary_pool": "GB", "backup_pools": ["GB"]}, "invalid-policy"),
+        ({"primary_pool": "GB", "backup_pools": ["US", "US"]}, "invalid-policy"),
+        ({}, "invalid-policy"),
+        ({"primary_pool": "AT"}, "no-route"),
+        ({"primary_pool": "US", "backup_pools": ["FR"]}, "no-route"),
+        ({"primary_pool": "GB", "max_attempts": 4}, "invalid-request"),
+        ({"primary_pool": "GB", "receipt_wait_s": 7}, "invalid-request"),
+        ({"primary_pool": "gb"}, "invalid-request"),
+    ],
+)
+async def test_a_policy_that_cannot_be_changes_nothing(account: Api, body: dict[str, Any], code: str) -> None:
+    put = await account.client.put("/v1/routes/policies/US", json=body)
+
+    assert (put.status_code, put.json()["code"]) == (422, code)
+    assert (await account.client.get("/v1/routes/policies")).json() == {"policies": []}
+
+
+async def test_a_recommendation_names_pools_kind_timers_reasons_and_facts(account: Api) -> None:
+    asked: dict[str, str | int] = {"use_case": "authenticate", "monthly_volume": 5_000_000, "priority": "cost"}
+
+    told = (await account.client.get("/v1/countries/GB/recommendation", params=asked)).json()
+
+    assert told["primary_pool"] in {each["pool"] for each in told["facts"] if each["allowed"]}
+    assert told["senders"] >= 1
+    assert len(told["reasons"]) >= 3
+    assert told["current"]["source"] == "instance"
+    assert told["use_case"] == "authenticate"
+    assert {each["pool"] for each in told["facts"]} > {"GB", "US"}
+
+
+async def test_where_no_sender_may_be_used_nothing_is_recommended(stocked: Server) -> None:
+    async with calling(stocked, environment=Environment.PRODUCTION) as api:
+        answer = await api.client.get("/v1/countries/GB/recommendation")
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "no-route")
+
+
+async def test_what_changes_routes_asks_for_admin(stocked: Server) -> None:
+    async with calling(stocked, scopes=OWN_SCOPES - {Scope.ADMIN}) as api:
+        put = await api.client.put("/v1/routes/policies/default", json={"allowed": False})
+
+    assert (put.status_code, put.json()["scopes"]) == (403, ["admin"])
