@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api import codec, event_reference, health, pages, problems, receipts
+from api import codec, codec_session, event_reference, health, pages, problems, receipts
 from api.authorisation import SESSION_SCHEME, describe, ensure_guarded
 from api.callers import who_calls
 from api.codec import UiMayAsk
@@ -79,11 +79,14 @@ def create_app(open_parts: OpenParts, *, temporal_ui_origin: str | None = None) 
         audit,
         reference,
         codec,
+        codec_session,
         receipts,
         health,
     ):
         app.include_router(each.router)
+    app.include_router(codec_session.pages)
     app.include_router(pages.router)
+    app.state.temporal_ui_origin = temporal_ui_origin
     ensure_guarded(app, gate=who_calls)
     problems.install(app)
     app.add_middleware(BodyLimit)

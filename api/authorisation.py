@@ -79,13 +79,16 @@ OPERATIONS: Mapping[str, Access] = {
     "change_account": _of_instance(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS, sensitive=True),
     "read_account": KNOWN,
     "list_accounts": KNOWN,
-    # The audit trail. What an export holds leaves the instance, which is recorded.
+    # The audit trail. What an export holds leaves the instance, so it is sensitive.
     "list_audit": _of_instance(Scope.AUDIT_READ),
-    "export_audit": _of_instance(Scope.AUDIT_READ, roles=GUARDIANS),
+    "export_audit": _of_instance(Scope.AUDIT_READ, roles=GUARDIANS, sensitive=True),
     "read_audit_key": KNOWN,
     # Payloads of workflows are of every account, so one's own admin is not enough.
     "decode_payloads": _of_instance(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS),
     "encode_payloads": _of_instance(Scope.ACCOUNTS, roles=RUNNERS | GUARDIANS),
+    # A browser's way to the same: signed in to, and good for nothing else.
+    "open_codec_session": PUBLIC,
+    "close_codec_session": _for_people(),
     "read_caller": KNOWN,
     # Keys. To look is not sensitive; to make, change or end one is, and a key can give out only what it has itself.
     "list_keys": _for(Scope.KEYS, roles=RUNNERS | GUARDIANS),
@@ -123,6 +126,8 @@ OPERATIONS: Mapping[str, Access] = {
     "api_reference": PUBLIC,
     "problems_page": PUBLIC,
     "static_file": PUBLIC,
+    "codec_sign_in_page": PUBLIC,
+    "codec_script": PUBLIC,
 }
 
 

@@ -19,6 +19,9 @@ from rules.access import ensure_allowed
 from services.operator_sessions import ActingOn, is_session
 
 _KNOWN = "countersign.caller"
+# An operator's session in a browser, for pages of the Temporal UI (`api/codec_session.py`).
+CODEC_COOKIE = "countersign_codec"
+_BY_COOKIE = frozenset({"decode_payloads", "close_codec_session"})
 _bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: `Authorization: Bearer cs_test_…`")
 
 
@@ -42,10 +45,11 @@ async def who_calls(
     known: CallerFacts | None = request.scope.get(_KNOWN)
     if known is not None:
         return known
-    if credentials is None:
-        raise UnauthenticatedError("Send an API key: Authorization: Bearer cs_test_…")
     operation: str = request.scope["route"].name
-    address, token = address_of_request(request, proxies=parts.proxies), credentials.credentials
+    token = _cookie(request, operation) if credentials is None else credentials.credentials
+    if token is None:
+        raise UnauthenticatedError("Send an API key: Authorization: Bearer cs_test_…")
+    address = address_of_request(request, proxies=parts.proxies)
     try:
         if is_session(token):
             caller = await parts.people.sessions.who_calls(token, address=address, on=acting_on(request))
@@ -63,6 +67,20 @@ async def who_calls(
         await ensure_sensitive_allowed(caller, request, access=access, parts=parts)
     request.scope[_KNOWN] = caller
     return caller
+
+
+def _cookie(request: Request, operation: str) -> str | None:
+    """Return the codec's session, where it may stand for the header: asked for by a page of the UI's or of our own.
+
+    The origin is the browser's word, and pages of others cannot change it; so none of them can use the cookie.
+    """
+    token = request.cookies.get(CODEC_COOKIE)
+    if operation not in _BY_COOKIE or token is None or not is_session(token):
+        return None
+    origin = request.headers.get("origin")
+    # Behind a proxy that ends TLS the scheme is not ours to know; the host is.
+    is_own = origin is not None and origin.partition("://")[2] == request.headers.get("host")
+    return token if is_own or origin == request.app.state.temporal_ui_origin else None
 
 
 async def find_out_first(request: Request) -> None:

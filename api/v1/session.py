@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from api.addresses import address_of_request
 from api.bodies import StrictRoute
 from api.callers import Caller, ThisApp
+from api.parts import Parts
 from api.problems import problems
 from api.v1.answers import answer
 from api.v1.models import StrictBody
@@ -19,7 +20,7 @@ from domain.ids import operator_id, session_id
 from domain.operator_errors import SignInRefusedError
 from domain.operators import SessionFacts
 from rules.second_factor import LONGEST_PASSWORD, STEP_UP_S
-from services.operator_sessions import SignIn
+from services.operator_sessions import NewSession, SignIn
 
 router = APIRouter(prefix="/v1/session", tags=["operators"], route_class=StrictRoute)
 _Password = Annotated[str, Field(max_length=LONGEST_PASSWORD)]
@@ -76,13 +77,7 @@ class NewSessionOut(SessionOut):
 @router.post("", status_code=201, response_model=NewSessionOut, responses=problems(400))
 async def sign_in(body: SignInIn, request: Request, parts: ThisApp) -> Response:
     """Sign in. The answer has a token, to be sent as `Authorization: Bearer cs_ses_…`, this once."""
-    address = address_of_request(request, proxies=parts.proxies)
-    given = SignIn(email=body.email, password=body.password, code=body.code)
-    try:
-        session = await parts.people.sessions.sign_in(given, address=address)
-    except SignInRefusedError:
-        await parts.rates.count_failure(None if address is None else str(address))
-        raise
+    session = await signed_in(body, request, parts)
     return answer(NewSessionOut(token=session.token, **_fields_of(session.facts)), status=201, headers=SECRET)
 
 
@@ -103,6 +98,17 @@ async def sign_out(caller: Caller, parts: ThisApp) -> Response:
 async def step_up(body: StepUpIn, caller: Caller, parts: ThisApp) -> Response:
     """Prove your second factor anew; for five minutes, sensitive operations are open to you."""
     return answer(SessionOut.of(await parts.people.sessions.step_up(caller, body.code)))
+
+
+async def signed_in(body: SignInIn, request: Request, parts: Parts) -> NewSession:
+    """Return a new session; one that is refused counts against the address that it was asked from."""
+    address = address_of_request(request, proxies=parts.proxies)
+    given = SignIn(email=body.email, password=body.password, code=body.code)
+    try:
+        return await parts.people.sessions.sign_in(given, address=address)
+    except SignInRefusedError:
+        await parts.rates.count_failure(None if address is None else str(address))
+        raise
 
 
 def _fields_of(facts: SessionFacts) -> dict[str, str | datetime]:

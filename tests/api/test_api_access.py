@@ -112,7 +112,7 @@ def test_routes_that_fit_their_rows_start() -> None:
 
 
 def test_every_row_belongs_to_a_route(api: Api) -> None:
-    pages = {"openapi", "api_reference", "problems_page", "static_file"}
+    pages = {"openapi", "api_reference", "problems_page", "static_file", "codec_sign_in_page", "codec_script"}
 
     assert {each.id for each in every_operation(api.server.openapi)} | pages == set(authorisation.OPERATIONS)
 

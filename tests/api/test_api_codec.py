@@ -13,9 +13,11 @@ from temporalio.api.common.v1 import Payload
 from domain.access import USUAL_SCOPES, Scope
 from runtime.temporal import payload_cipher
 from store.audit_tables import AuditRow
+from store.engine import Database
 from store.tables import table_of
 from tests.api.serving import Api, Server, calling, opened, running_api
 from tests.building import KEYS, settings
+from tests.people import PASSWORD, an_operator
 
 UI = "http://127.0.0.1:8233"
 WORKFLOW = "verification/ver_01a20c56840075439719fcd1b20f2b69"
@@ -200,3 +202,50 @@ async def test_with_encryption_off_sealed_payloads_are_refused(tmp_path: Any) ->
 
     assert answer.status_code == 422
     assert "encryption is off" in answer.json()["detail"]
+
+
+async def test_a_browser_signs_in_with_a_cookie_that_opens_the_codec_to_pages_of_the_ui_alone(server: Server) -> None:
+    database = Database(server.database_url)
+    person = await an_operator(database)
+    await database.close()
+    given = {"email": person.email, "password": PASSWORD, "code": person.code()}
+    sent = {"payloads": [as_json(sealed())]}
+
+    async def asked(browser: httpx2.AsyncClient, **headers: str) -> httpx2.Response:
+        return await browser.post("/codec/decode", json=sent, headers={"X-Namespace": "default", **headers})
+
+    async with opened(server) as browser:
+        signed = await browser.post("/codec/session", json=given, headers={"Origin": UI})
+        cookie = signed.headers["Set-Cookie"]
+        browser.cookies.set("countersign_codec", cookie.partition("=")[2].partition(";")[0])
+        shown = await asked(browser, Origin=UI)
+        elsewhere = await asked(browser, Origin="https://elsewhere.example")
+        nowhere = await asked(browser)
+        other = await browser.get("/v1/session", headers={"Origin": UI})
+        out = await browser.delete("/codec/session", headers={"Origin": server.url})
+        after = await asked(browser, Origin=UI)
+
+    assert signed.status_code == 204
+    assert all(word in cookie for word in ("HttpOnly", "SameSite=strict", "Path=/codec"))
+    assert "Secure" not in cookie
+    assert (shown.status_code, shown.headers["Access-Control-Allow-Credentials"]) == (200, "true")
+    assert base64.b64decode(shown.json()["payloads"][0]["data"]) == WORDS.data
+    assert [each.status_code for each in (elsewhere, nowhere, other)] == [401, 401, 401]
+    assert (out.status_code, after.status_code) == (204, 401)
+
+
+async def test_over_tls_the_cookie_is_for_tls_alone_and_a_refused_sign_in_sets_none(server: Server) -> None:
+    database = Database(server.database_url)
+    person = await an_operator(database)
+    await database.close()
+    given = {"email": person.email, "password": PASSWORD, "code": person.code()}
+    async with opened(server) as browser:
+        refused = await browser.post("/codec/session", json={**given, "password": "another one, quite long"})
+        signed = await browser.post("/codec/session", json=given, headers={"Origin": "https://api.example.com"})
+        page = await browser.get("/codec/sign-in")
+        script = await browser.get("/static/codec.js")
+
+    assert (refused.status_code, refused.headers.get("Set-Cookie")) == (401, None)
+    assert "Secure" in signed.headers["Set-Cookie"]
+    assert (page.status_code, script.status_code) == (200, 200)
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
