@@ -42,6 +42,7 @@ from runtime.setup import (
     carriers,
     catalog,
     configuration_of,
+    connection_rates,
     number_sealer,
     sender_types,
     target_policy,
@@ -53,6 +54,7 @@ from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
 from security.keyring import KeyRing
 from security.targets import GuardedTargets
 from services.configuration import note_configuration
+from services.connection_rates import set_connection_rates
 from services.keys import DATABASE_PATIENCE_S, open_keys
 from services.lease_keeping import LeaseKeeper
 from services.webhook_dispatchers import DispatcherWorkflows, WebhookWatch
@@ -115,6 +117,7 @@ async def run(orders: Orders, settings: Settings) -> None:
             await stack.enter_async_context(_webhook_worker(client, keys, database, targets))
         if orders.role in {"all", "carriers"}:
             await stack.enter_async_context(LeaseKeeper(database=database, regions=orders.regions).running())
+            await set_connection_rates(database, connection_rates(settings), regions=orders.regions)
             http = await stack.enter_async_context(carrier_client())
             delivery = _delivery(settings, keys, database, http)
             for region in orders.regions:

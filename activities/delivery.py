@@ -19,14 +19,18 @@ from domain.statuses import (
 )
 from domain.verification_events import AttemptWords, abandoned, answered
 from rules.content.text import compose
+from rules.routing.capacity import MICROS, THROTTLED_PAUSE_S, connection_bucket
 from security.codes import code_for
 from security.columns import Sealer
 from security.keyring import KeyRing
 from store.answers import record_answer
 from store.attempts import read_attempt
+from store.beginning import begin
+from store.capacity import slow_bucket
 from store.engine import Database
 from store.events import emit
-from store.submissions import Begun, begin_submission, settle_unsent
+from store.queueing import queue
+from store.submissions import Begun, settle_unsent
 from store.verifications import hold_verification
 
 _NO_CARRIER = Answer(
@@ -34,6 +38,8 @@ _NO_CARRIER = Answer(
 )
 # The number was lent to another, or set aside, after the attempt was planned.
 LEASE_LOST_CODE = "lease-lost"
+# Its turn would come after its code has ended.
+NO_CAPACITY_CODE = "no-capacity"
 # What an attempt's status says about a submission that was settled before.
 _SETTLED = {
     AttemptStatus.REJECTED: SubmissionStatus.REJECTED,
@@ -67,8 +73,7 @@ class DeliveryActivities:
         A carrier that stays silent yields `unknown`, and so does an attempt that an earlier try of this activity left
         in `submitting`: either may have been sent, and asking again could send a second one.
         """
-        async with self._database.statement() as connection:
-            begun = await begin_submission(connection, order.attempt_id)
+        begun = await begin(self._database, order.attempt_id)
         if begun is None:
             return await self._settled(order)
         carrier = self._carriers.get(begun.carrier)
@@ -83,15 +88,27 @@ class DeliveryActivities:
             carrier_code=answer.carrier_code,
             carrier_message_id=answer.carrier_message_id,
         )
+        if answer.status is SubmissionStatus.THROTTLED:
+            await self._slow(begun)
         return Submission(attempt_id=order.attempt_id, status=answer.status, failure_class=answer.failure_class)
+
+    async def _slow(self, begun: Begun) -> None:
+        """Let nothing through to a carrier for a moment, where its connection has a rate: it said "too fast"."""
+        async with self._database.statement() as connection:
+            name = connection_bucket(begun.carrier, region=begun.region)
+            await slow_bucket(connection, name, pause_us=THROTTLED_PAUSE_S * MICROS)
 
     async def _settled(self, order: SendOrder) -> Submission:
         """Say what is known of an attempt that cannot be begun (again)."""
         async with self._database.transaction() as connection:
             verification = await hold_verification(connection, order.verification_id)
-            # Planned still, and in time: what it may not do is leave with its number.
-            is_live = verification is not None and verification.status_now is VerificationStatus.PENDING
-            code = LEASE_LOST_CODE if is_live else "abandoned"
+            code = "abandoned"
+            if verification is not None and verification.status_now is VerificationStatus.PENDING:
+                queued = await queue(connection, order.attempt_id)
+                if queued is not None and queued.until < verification.expires_at:
+                    return Submission(attempt_id=order.attempt_id, status=None, wait_s=queued.wait_s)
+                # Planned still, and in time: what it may not do is leave with its number, or leave in time.
+                code = LEASE_LOST_CODE if queued is None else NO_CAPACITY_CODE
             was_unsent = await settle_unsent(connection, order.attempt_id, code=code)
             found = await read_attempt(connection, order.attempt_id)
             if was_unsent and found is not None and verification is not None:

@@ -81,6 +81,8 @@ class AttemptFacts:
     receipt_at: datetime | None
     proved_at: datetime | None
     price_micros: int | None = None
+    number_id: UUID | None = None
+    waits_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,11 +68,15 @@ class SendOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """What became of handing a message over. `status` is None when nothing was asked of the carrier."""
+    """What became of handing a message over. `status` is None when nothing was asked of the carrier.
+
+    `wait_s` over 0: the sender has no message part left now; come again by then.
+    """
 
     attempt_id: UUID
     status: SubmissionStatus | None
     failure_class: FailureClass | None = None
+    wait_s: float = 0.0
 
 
 class FailOverCause(StrEnum):

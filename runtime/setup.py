@@ -93,6 +93,12 @@ def inventories(settings: Settings, http: httpx2.AsyncClient) -> dict[Environmen
     }
 
 
+def connection_rates(settings: Settings) -> dict[str, float]:
+    """Return the message parts a second of the carriers whose routes file sets them."""
+    carriers_ = _routes(settings)["carriers"]
+    return {name: each["parts_per_s"] for name, each in carriers_.items() if "parts_per_s" in each}
+
+
 def receipt_readers(settings: Settings) -> dict[str, ReceiptReader]:
     """Return what reads the receipts of each carrier that sends some."""
     if settings.sandbox_url is None:

@@ -145,4 +145,6 @@ def attempt_facts(row: Any) -> AttemptFacts:
         receipt_at=row.receipt_at,
         proved_at=row.proved_at,
         price_micros=row.price_micros,
+        number_id=row.number_id,
+        waits_until=row.waits_until,
     )

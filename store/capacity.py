@@ -15,7 +15,7 @@ from store.times import fixed, mark_plus
 _bucket = table_of(CapacityBucket)
 
 
-def _now_us() -> ColumnElement[int]:
+def now_us() -> ColumnElement[int]:
     """Return the database's clock in microseconds; it is read to the millisecond."""
     return cast(mark_plus(0), BigInteger) * fixed(1_000)
 
@@ -34,19 +34,27 @@ def _set(insert: Any) -> Any:
 _SET = {"sqlite": _set(sqlite.insert), "postgresql": _set(postgresql.insert)}
 _parts = bindparam("parts", type_=Integer)
 _OF_NAME = _bucket.c.name == bindparam("of_name")
-_TAKE = (
-    update(_bucket)
-    .where(_OF_NAME, _bucket.c.free_at_us - _bucket.c.slack_us <= _now_us())
-    .values(free_at_us=_later(_bucket.c.free_at_us, _now_us()) + _parts * _bucket.c.part_us)
-)
+
+
+def has_room() -> ColumnElement[bool]:
+    """Return whether a part may leave a bucket now."""
+    return _bucket.c.free_at_us - _bucket.c.slack_us <= now_us()
+
+
+def free_after(parts: ColumnElement[int]) -> ColumnElement[int]:
+    """Return when what was taken from a bucket will have been paid back, once so many parts more are taken."""
+    return _later(_bucket.c.free_at_us, now_us()) + parts * _bucket.c.part_us
+
+
+_TAKE = update(_bucket).where(_OF_NAME, has_room()).values(free_at_us=free_after(_parts))
 _GIVE_BACK = update(_bucket).where(_OF_NAME).values(free_at_us=_bucket.c.free_at_us - _parts * _bucket.c.part_us)
 _pause_us = bindparam("pause_us", type_=BigInteger)
 _SLOW = (
     update(_bucket)
     .where(_OF_NAME)
-    .values(free_at_us=_later(_bucket.c.free_at_us, _now_us() + _pause_us + _bucket.c.slack_us))
+    .values(free_at_us=_later(_bucket.c.free_at_us, now_us() + _pause_us + _bucket.c.slack_us))
 )
-_READ = select(_bucket, _now_us().label("now_us")).where(_OF_NAME)
+_READ = select(_bucket, now_us().label("now_us")).where(_OF_NAME)
 
 
 async def set_bucket(connection: AsyncConnection, name: str, bucket: Bucket) -> None:

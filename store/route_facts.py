@@ -6,25 +6,28 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, String, bindparam, case, literal, select, true
+from sqlalchemy import BindParameter, String, bindparam, case, cast, func, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.routing import NumberState, RoutePolicyFacts
-from domain.statuses import Channel, Environment
+from domain.statuses import AttemptStatus, Channel, Environment
 from rules.routing.breaker import Breaker, BreakerState
 from rules.routing.candidates import Authorisation, Candidate
+from rules.routing.capacity import MAY_WAIT_S, MICROS
 from rules.routing.catalog import Catalog, Route, SenderType
 from rules.routing.evidence import Evidence
 from rules.routing.number_life import IN_SERVICE
 from rules.routing.outlook import Sender
-from store.number_tables import RoutingLease, SenderAuthorisation, SenderNumber
+from store.capacity import now_us
+from store.number_tables import CapacityBucket, RoutingLease, SenderAuthorisation, SenderNumber
 from store.route_policies import EVERYWHERE_ELSE, FIND_POLICY, policy_facts
 from store.route_tables import RouteHealth
-from store.tables import table_of
+from store.tables import Attempt, table_of
 from store.times import fixed, now
 
 _number, _lease = table_of(SenderNumber), table_of(RoutingLease)
 _authorisation, _health = table_of(SenderAuthorisation), table_of(RouteHealth)
+_bucket = table_of(CapacityBucket)
 _ENVIRONMENT: BindParameter[str] = bindparam("of_environment", type_=String())
 _COUNTRY: BindParameter[str] = bindparam("of_country", type_=String())
 _HAS_ROWS = (
@@ -63,15 +66,34 @@ _OF_HEALTH = tuple(
         "receipt_wait_s",
     )
 )
+# When a message that is planned now would leave: after what was taken, and after those that wait.
+_waiting = table_of(Attempt)
+_LAST_IN_LINE = (
+    select(func.max(_waiting.c.waits_until))
+    .where(
+        _waiting.c.number_id == _number.c.id,
+        _waiting.c.status == fixed(AttemptStatus.PLANNED),
+        _waiting.c.waits_until.is_not(None),
+    )
+    .scalar_subquery()
+)
+_BUCKET_NAME = literal("number/").concat(func.replace(cast(_number.c.id, String), "-", ""))
+_OF_CAPACITY = (
+    (_bucket.c.free_at_us - _bucket.c.slack_us - now_us()).label("busy_us"),
+    _LAST_IN_LINE.label("last_in_line"),
+)
 _ONE = select(fixed(1).label("one")).subquery("one")
 _POLICY = FIND_POLICY.subquery("policy")
 _OF_POLICY = tuple(
     column.label(f"policy_{column.name}") for column in _POLICY.c if column.name not in {"account_id", "environment"}
 )
-_READ = select(now().label("read_at"), *_OF_POLICY, *_OF_SENDER, *_OF_LEASE, *_OF_PERMISSION, *_OF_HEALTH).select_from(
+_READ = select(
+    now().label("read_at"), *_OF_POLICY, *_OF_SENDER, *_OF_LEASE, *_OF_PERMISSION, *_OF_HEALTH, *_OF_CAPACITY
+).select_from(
     _ONE.outerjoin(_POLICY, true())
     .outerjoin(_number, _number.c.environment == _ENVIRONMENT)
     .outerjoin(_lease, _lease.c.number_id == _number.c.id)
+    .outerjoin(_bucket, _bucket.c.name == _BUCKET_NAME)
     .outerjoin(
         _authorisation,
         (_authorisation.c.environment == _ENVIRONMENT)
@@ -131,6 +153,7 @@ def _sender(row: Any, catalog: Catalog, *, learnt: int) -> Sender:
             price_micros=row.price_micros,
             authorisation=_authorised(row.valid_since, row.valid_until),
             is_in_service=NumberState(row.state) in IN_SERVICE,
+            has_capacity=_has_capacity(row),
             evidence=_evidence(row).aged(learnt) if is_known else Evidence(),
             number_id=row.id,
             fence=row.fence,
@@ -139,6 +162,14 @@ def _sender(row: Any, catalog: Catalog, *, learnt: int) -> Sender:
         is_demoted=row.health_demoted_until is not None,
         breaker=_breaker(row) if is_known else Breaker(),
     )
+
+
+def _has_capacity(row: Any) -> bool:
+    """Say whether a message that is planned now would leave soon; a number without a rate has no line."""
+    if row.busy_us is None:
+        return True
+    line_s = 0.0 if row.last_in_line is None else (row.last_in_line - row.read_at).total_seconds()
+    return bool(max(row.busy_us / MICROS, line_s) <= MAY_WAIT_S)
 
 
 def _receipt_wait_s(row: Any, catalog: Catalog) -> int:

@@ -132,16 +132,23 @@ class _Sight:
 
     def pick(self, routes: Collection[Route]) -> Route | None:
         """Return the best of some routes that may be taken; the decision is kept."""
-        open_ = set(routes)
-        self.decision = choose(
-            [self._as_allowed(each) for each in self.candidates if each.route in open_],
+        among = set(routes)
+        open_ = [self._as_allowed(each) for each in self.candidates if each.route in among]
+        self.decision = self._choose(open_)
+        if self.decision.candidate is None and not all(each.has_capacity for each in open_):
+            # Where each has a line, the message stands in one.
+            self.decision = self._choose([replace(each, has_capacity=True) for each in open_])
+        return None if self.decision.candidate is None else self.decision.candidate.route
+
+    def _choose(self, candidates: Sequence[Candidate]) -> Decision:
+        return choose(
+            candidates,
             self.situation,
             self.before,
             mode=self.policy.mode,
             seed=self.seed,
             chance=Random(self.seed),  # noqa: S311 - drawn again from the same seed, to explain
         )
-        return None if self.decision.candidate is None else self.decision.candidate.route
 
     def _as_allowed(self, candidate: Candidate) -> Candidate:
         return replace(candidate, probes=False) if candidate.group in self.probes_refused else candidate

@@ -35,7 +35,7 @@ from store.times import fixed, now
 _attempt = table_of(Attempt)
 _number, _lease = table_of(SenderNumber), table_of(RoutingLease)
 _verification, _guard = table_of(Verification), table_of(NumberGuard)
-_IS_LIVE_VERIFICATION = (
+IS_LIVE_VERIFICATION = (
     select(literal(1))
     .where(
         _verification.c.id == _attempt.c.verification_id,
@@ -66,7 +66,7 @@ def _of_guard(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 # The fence of the number's routing lease, proved where the attempt is taken. The lease is held for the moment, so that
 # it is taken away before this or after it. A sender that is in no pool has no lease.
-_IS_LENT = (
+IS_LENT = (
     select(literal(1))
     .select_from(_lease.join(_number, _number.c.id == _lease.c.number_id))
     .where(
@@ -80,13 +80,13 @@ _IS_LENT = (
     .correlate(_attempt)
     .exists()
 )
-_BEGIN = (
+BEGIN = (
     update(_attempt)
     .where(
         _attempt.c.id == bindparam("of_attempt"),
         _attempt.c.status == fixed(AttemptStatus.PLANNED),
-        _IS_LIVE_VERIFICATION,
-        or_(_attempt.c.number_id.is_(None), _IS_LENT),
+        IS_LIVE_VERIFICATION,
+        or_(_attempt.c.number_id.is_(None), IS_LENT),
     )
     .values(status=fixed(AttemptStatus.SUBMITTING), submitting_at=now())
     .returning(
@@ -223,7 +223,7 @@ class Begun:
 
 async def begin_submission(connection: AsyncConnection, attempt_id: UUID) -> Begun | None:
     """Take an attempt from planned to submitting; tell the one caller that won what to submit, and all others None."""
-    row = (await connection.execute(_BEGIN, {"of_attempt": attempt_id})).mappings().one_or_none()
+    row = (await connection.execute(BEGIN, {"of_attempt": attempt_id})).mappings().one_or_none()
     return None if row is None else Begun(**row)
 
 

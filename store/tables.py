@@ -11,6 +11,7 @@ from domain.statuses import AccountStatus, AttemptStatus, Environment, Verificat
 from store.times import UtcDateTime
 
 _PENDING = text("status = 'pending'")
+_WAITING = text("status = 'planned' AND waits_until IS NOT NULL")
 
 
 def _one_of(
@@ -164,6 +165,7 @@ class Attempt(SQLModel, table=True):
             sqlite_where=text("status = 'planned'"),
             postgresql_where=text("status = 'planned'"),
         ),
+        Index("attempt_waiting", "number_id", "waits_until", sqlite_where=_WAITING, postgresql_where=_WAITING),
     )
 
     id: UUID = Field(primary_key=True)
@@ -193,6 +195,7 @@ class Attempt(SQLModel, table=True):
     fence: int | None = Field(default=None, sa_type=BigInteger)
     price_micros: int | None = Field(default=None, sa_type=BigInteger)
     explanation: str | None = Field(default=None, sa_type=Text)
+    waits_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class NumberGuard(SQLModel, table=True):

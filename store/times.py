@@ -57,7 +57,7 @@ class now_plus(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL func
     type = UtcDateTime()
     inherit_cache = True
 
-    def __init__(self, seconds: ColumnElement[int] | int) -> None:
+    def __init__(self, seconds: ColumnElement[Any] | int) -> None:
         super().__init__(fixed(seconds) if isinstance(seconds, int) else seconds)
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import AttemptFacts, VerificationFacts
@@ -24,6 +24,8 @@ _FORGOTTEN = (
         and_(
             _attempt.c.status == fixed(AttemptStatus.PLANNED),
             _attempt.c.planned_at < now_plus(-FORGOTTEN_AFTER_S),
+            # One that waits for its sender's turn is not forgotten until that is over.
+            or_(_attempt.c.waits_until.is_(None), _attempt.c.waits_until < now_plus(-FORGOTTEN_AFTER_S)),
             _verification.c.status == fixed(VerificationStatus.PENDING),
             _verification.c.expires_at > now(),
         )

@@ -24,6 +24,7 @@ with workflow.unsafe.imports_passed_through():
         PlannedAttempt,
         SendOrder,
         StartVerification,
+        Submission,
         VerificationEnded,
         VerificationResult,
         carrier_queue,
@@ -95,17 +96,9 @@ class VerificationWorkflow:
         self._current, self._failed, self._receipt_due = attempt, None, None
         what = f"{attempt.channel.upper()} to {self._country} via {attempt.carrier}, sender {attempt.sender}"
         try:
-            submission = await workflow.execute_activity_method(
-                DeliveryActivities.send,
-                SendOrder(verification_id=self._id, attempt_id=attempt.attempt_id),
-                task_queue=carrier_queue(attempt.region),
-                schedule_to_start_timeout=options.SCHEDULE_TO_START,
-                start_to_close_timeout=options.SUBMIT,
-                schedule_to_close_timeout=self._time_left() + options.SUBMIT,
-                retry_policy=options.SUBMIT_RETRIES,
-                summary=what,
-                event_groups=[workflow.create_event_group(f"attempt-{attempt.sequence}", label=what)],
-            )
+            submission = await self._submit(attempt, what)
+            while submission.wait_s and await self._has_turn(what, submission.wait_s):
+                submission = await self._submit(attempt, what)
         except ActivityError as error:
             self._failed = _cause_of(error)
             self._tell(f"{what}: {self._failed}")
@@ -115,6 +108,33 @@ class VerificationWorkflow:
             self._failed = FailOverCause.SUBMISSION
         elif attempt.receipt_wait_s:
             self._receipt_due = workflow.now() + timedelta(seconds=attempt.receipt_wait_s)
+
+    async def _submit(self, attempt: PlannedAttempt, what: str) -> Submission:
+        return await workflow.execute_activity_method(
+            DeliveryActivities.send,
+            SendOrder(verification_id=self._id, attempt_id=attempt.attempt_id),
+            task_queue=carrier_queue(attempt.region),
+            schedule_to_start_timeout=options.SCHEDULE_TO_START,
+            start_to_close_timeout=options.SUBMIT,
+            schedule_to_close_timeout=self._time_left() + options.SUBMIT,
+            retry_policy=options.SUBMIT_RETRIES,
+            summary=what,
+            event_groups=[workflow.create_event_group(f"attempt-{attempt.sequence}", label=what)],
+        )
+
+    async def _has_turn(self, what: str, wait_s: float) -> bool:
+        """Wait until a sender that has no message part left may have one; False when the verification ends before."""
+        until = min(workflow.now() + timedelta(seconds=wait_s), self._deadline)
+        self._tell(f"{what}: its turn comes at {until:%H:%M:%S}")
+        try:
+            await workflow.wait_condition(
+                lambda: self._ended is not None,
+                timeout=until - workflow.now(),
+                timeout_summary=f"the sender's turn comes at {until:%H:%M:%S}",
+            )
+        except TimeoutError:
+            return until < self._deadline
+        return False
 
     async def _fail_over(self, cause: FailOverCause) -> None:
         """Ask for what comes next after the newest attempt, and do it."""

@@ -107,6 +107,9 @@ class AttemptOut(BaseModel):
     carrier_code: str | None
     reason: str = Field(description="Why this route was taken.")
     planned_at: datetime
+    expected_at: datetime | None = Field(
+        description="Set while the sender has more messages to send than it may at once: when this one's turn comes."
+    )
     submitted_at: datetime | None
     answered_at: datetime | None
     receipt: ReceiptStatus | None
@@ -130,6 +133,7 @@ class AttemptOut(BaseModel):
             carrier_code=facts.carrier_code,
             reason=facts.reason,
             planned_at=facts.planned_at,
+            expected_at=facts.waits_until if facts.status is AttemptStatus.PLANNED else None,
             submitted_at=facts.submitting_at,
             answered_at=facts.answered_at,
             receipt=facts.receipt_status,

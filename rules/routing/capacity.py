@@ -9,6 +9,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 MICROS = 1_000_000
+# A sender that has a message wait longer than this is passed over where another one has not.
+MAY_WAIT_S = 5
+# Whoever does not come when its turn is there is not waited for any longer.
+LATE_S = 2
+# How long nothing leaves after a carrier said "too fast".
+THROTTLED_PAUSE_S = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,8 @@ EXCEPTIONS = {
     "store.upkeep._FORGOTTEN": _UPKEEP,
     "store.verifications._DUE": _UPKEEP,
     "store.routing_leases._DUE": _POOL,
+    "store.queueing._AHEAD": "counts a number's line, whosever the messages are",
+    "store.queueing._BUCKETS": _WORKER,
     "store.verifications._BY_ID": _WORKER,
     "store.verifications._BY_ID_HELD": _WORKER,
     "store.verifications._CONCLUDE": _HELD,

@@ -25,7 +25,7 @@ class Scenario:
     told: Callable[[Running], Awaitable[None]]
     ends: VerificationStatus
     first: PlannedAttempt = field(default_factory=an_attempt)
-    answers: tuple[SubmissionStatus, ...] = (ACCEPTED,)
+    answers: tuple[SubmissionStatus | float, ...] = (ACCEPTED,)
     steps: tuple[NextStep, ...] = ()
     conclusions: tuple[Concluded | None, ...] = (None,)
     lifetime_s: int = 300
@@ -97,6 +97,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         told=proof,
         ends=APPROVED,
     ),
+    "turn_awaited": Scenario(answers=(1.0, 0.5, ACCEPTED), told=proof_at_last, ends=APPROVED),
     "resend": Scenario(told=resend_and_proof, ends=APPROVED),
     "no_receipt": Scenario(
         first=an_attempt(receipt_wait_s=1),

@@ -18,7 +18,11 @@ from store.tables import table_of
 from store.times import now_plus
 
 SANDBOX = Environment.SANDBOX
-_countries = (f"{letter}{digit}" for letter, digit in itertools.product("ZYXWVUTSRQ", range(10)))
+_countries = (
+    name
+    for letter, digit in itertools.product("ZYXWVUTSRQPONMLKJIHGFEDCBA", range(10))
+    for name in (f"{letter}{digit}", f"{digit}{letter}")
+)
 _senders = itertools.count(1)
 
 

@@ -30,13 +30,14 @@ class FakeActivities:
     """The activities of a verification.
 
     Each answers from its script, in order, and after its end with the last word of it; an exception there is raised.
+    An answer in seconds says that the sender's turn has not come.
     `hold` keeps the next calls of an activity waiting until `release`.
     """
 
     def __init__(
         self,
         *,
-        answers: Iterable[SubmissionStatus | Exception | None] = (ACCEPTED,),
+        answers: Iterable[SubmissionStatus | Exception | float | None] = (ACCEPTED,),
         steps: Iterable[NextStep | Exception] = (NO_ROUTE_LEFT,),
         conclusions: Iterable[Concluded | Exception | None] = (None,),
     ) -> None:
@@ -56,7 +57,10 @@ class FakeActivities:
     async def send(self, order: SendOrder) -> Submission:
         self.sent.append(order)
         await self._pass("send")
-        return Submission(attempt_id=order.attempt_id, status=_next(self._answers))
+        answer = _next(self._answers)
+        if isinstance(answer, float):
+            return Submission(attempt_id=order.attempt_id, status=None, wait_s=answer)
+        return Submission(attempt_id=order.attempt_id, status=answer)
 
     @activity.defn
     async def plan_next(self, request: FailOverRequest) -> NextStep:

@@ -147,3 +147,26 @@ async def test_a_carrier_that_never_answers_is_left_for_the_next_route(temporal:
 
     assert {each.cause for each in fakes.asked} == {FailOverCause.SUBMISSION}
     assert result.status is VerificationStatus.FAILED
+
+
+async def test_a_sender_s_turn_is_waited_for_and_the_message_is_sent_once(temporal: WorkflowEnvironment) -> None:
+    fakes = FakeActivities(answers=(0.2, 0.1, ACCEPTED))
+
+    async with running(temporal, fakes) as verification:
+        await verification.awaits("the code")
+        await verification.ended()
+        result = await verification.result()
+
+    assert result.status is VerificationStatus.APPROVED
+    assert [each.attempt_id for each in fakes.sent] == [verification.start.first.attempt_id] * 3
+    assert fakes.asked == []
+
+
+async def test_a_turn_that_does_not_come_before_the_end_is_not_taken(temporal: WorkflowEnvironment) -> None:
+    fakes = FakeActivities(answers=(500.0,), steps=(NextStep(kind=NextStepKind.FINISH, reason="finished"),))
+
+    async with running(temporal, fakes, lifetime_s=300) as verification:
+        result = await verification.result()
+
+    assert result.status is VerificationStatus.EXPIRED
+    assert len(fakes.sent) == 1
