@@ -14,7 +14,7 @@ from activities.audit_keeping import AuditKeeping
 from domain.errors import TemporalUnavailableError
 from domain.messages import StartVerification, UpkeepReport
 from domain.statuses import VerificationStatus
-from store import approvals, budgets, idempotency, key_sightings, operator_sessions, tries
+from store import approvals, budgets, idempotency, key_sightings, oauth_clients, oauth_tokens, operator_sessions, tries
 from store.engine import Database
 from store.plans import announced
 from store.reading_events import forget_old_events
@@ -107,10 +107,11 @@ class UpkeepActivities:
             old_budgets = await budgets.forget_before(connection, hour - _BUDGET_HOURS_KEPT)
             old_requests = await idempotency.forget_old(connection)
             old_sightings = await key_sightings.forget_before(connection, hour - _SIGHTING_HOURS_KEPT)
+            old_tokens = await oauth_tokens.forget_old(connection) + await oauth_clients.forget_used(connection)
             old = await forget_old_events(connection) + await forget_old_deliveries(connection)
             old += await operator_sessions.forget_ended(connection) + await tries.forget_old(connection)
             old += await approvals.forget_old(connection)
-            return old_budgets + old_requests + old_sightings + old
+            return old_budgets + old_requests + old_sightings + old_tokens + old
 
 
 def _start_of(forgotten: ForgottenAttempt) -> StartVerification:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from api import codec, codec_session, event_reference, health, pages, problems, receipts
+from api import codec, codec_session, event_reference, health, oauth, oauth_forms, pages, problems, receipts
 from api.authorisation import SESSION_SCHEME, describe, ensure_guarded
 from api.callers import who_calls
 from api.codec import UiMayAsk
@@ -19,6 +19,7 @@ from api.v1 import (
     accounts,
     approvals,
     audit,
+    clients,
     events,
     keys,
     me,
@@ -72,6 +73,7 @@ def create_app(open_parts: OpenParts, *, temporal_ui_origin: str | None = None) 
         sandbox,
         accounts,
         keys,
+        clients,
         me,
         operators,
         session,
@@ -80,6 +82,7 @@ def create_app(open_parts: OpenParts, *, temporal_ui_origin: str | None = None) 
         reference,
         codec,
         codec_session,
+        oauth,
         receipts,
         health,
     ):
@@ -89,6 +92,7 @@ def create_app(open_parts: OpenParts, *, temporal_ui_origin: str | None = None) 
     app.state.temporal_ui_origin = temporal_ui_origin
     ensure_guarded(app, gate=who_calls)
     problems.install(app)
+    oauth_forms.install(app)
     app.add_middleware(BodyLimit)
     if temporal_ui_origin is not None:
         app.add_middleware(UiMayAsk, origin=temporal_ui_origin)

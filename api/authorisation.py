@@ -96,6 +96,16 @@ OPERATIONS: Mapping[str, Access] = {
     "change_key": _for(Scope.KEYS, roles=RUNNERS, sensitive=True),
     "rotate_key": _for(Scope.KEYS, roles=RUNNERS, sensitive=True),
     "revoke_key": _for(Scope.KEYS, roles=RUNNERS | GUARDIANS, sensitive=True),
+    # Clients of the token endpoint are to keys what tokens are to them: the same power, lent for minutes.
+    "list_clients": _for(Scope.KEYS, roles=RUNNERS | GUARDIANS),
+    "create_client": _for(Scope.KEYS, roles=RUNNERS, sensitive=True),
+    "delete_client": _for(Scope.KEYS, roles=RUNNERS | GUARDIANS, sensitive=True),
+    # Who asks for a token proves it there; what is told of it all, and the public keys, are no secret.
+    "issue_token": PUBLIC,
+    "revoke_token": PUBLIC,
+    "introspect_token": PUBLIC,
+    "oauth_metadata": PUBLIC,
+    "oauth_keys": PUBLIC,
     # Whoever finds a key may have it ended; it is no secret what one looks like.
     "report_leaked_key": PUBLIC,
     "read_key_pattern": PUBLIC,

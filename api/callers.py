@@ -1,4 +1,4 @@
-"""Who is calling, and whether they may: a bearer key in the Authorization header, and nowhere else."""
+"""Who is calling, and whether they may: a bearer key or token in the Authorization header, and nowhere else."""
 
 from typing import Annotated
 from uuid import UUID
@@ -14,6 +14,7 @@ from domain import ids
 from domain.errors import NotFoundError, UnauthenticatedError
 from domain.facts import Caller as CallerFacts
 from domain.operator_errors import AccountNeededError
+from domain.request_errors import BadRequestError
 from domain.statuses import Environment
 from rules.access import ensure_allowed
 from services.operator_sessions import ActingOn, is_session
@@ -22,7 +23,11 @@ _KNOWN = "countersign.caller"
 # An operator's session in a browser, for pages of the Temporal UI (`api/codec_session.py`).
 CODEC_COOKIE = "countersign_codec"
 _BY_COOKIE = frozenset({"decode_payloads", "close_codec_session"})
-_bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: `Authorization: Bearer cs_test_…`")
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="key",
+    description="An API key, or an access token of `POST /oauth2/token`: `Authorization: Bearer cs_test_…`",
+)
 
 
 async def parts_of(request: Request) -> Parts:
@@ -45,10 +50,12 @@ async def who_calls(
     known: CallerFacts | None = request.scope.get(_KNOWN)
     if known is not None:
         return known
+    if len(request.headers.getlist("authorization")) > 1:
+        raise BadRequestError("Send one Authorization header.", challenge={"error": "invalid_request"})
     operation: str = request.scope["route"].name
     token = _cookie(request, operation) if credentials is None else credentials.credentials
     if token is None:
-        raise UnauthenticatedError("Send an API key: Authorization: Bearer cs_test_…")
+        raise UnauthenticatedError("Send an API key or an access token: Authorization: Bearer cs_test_…")
     address = address_of_request(request, proxies=parts.proxies)
     try:
         if is_session(token):

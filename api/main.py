@@ -50,6 +50,7 @@ from services.leaked_keys import LeakedKeys
 from services.number_allowance import NumberAllowance
 from services.number_search import NumberSearch
 from services.numbers import Numbers
+from services.oauth import oauth_of
 from services.payload_decoding import PayloadDecoding
 from services.people import People, people_of
 from services.presenting import Presenter
@@ -128,8 +129,12 @@ def parts_of(
     watch, sightings = AccessWatch(database), Sightings(database=database, keys=keys)
     presenter, limits, draining = Presenter(number_sealer(keys)), settings.check_limits, Draining()
     reading, refusals = Reading(database=database, presenter=presenter), Refusals(database)
+    oauth = oauth_of(database=database, keys=keys, issuer=settings.issuer, refusals=refusals, changed=watch.moved)
     return Parts(
-        callers=Callers(database=database, keys=keys, watch=watch, sightings=sightings, refusals=refusals),
+        callers=Callers(
+            database=database, keys=keys, watch=watch, sightings=sightings, refusals=refusals, tokens=oauth.access
+        ),
+        oauth=oauth,
         watch=watch,
         sightings=sightings,
         proxies=proxies_of(settings.trusted_proxies),
@@ -137,7 +142,7 @@ def parts_of(
         audit=Audit(database=database, signer=AuditSigner(keys.audit_seed)),
         api_keys=ApiKeys(database=database, keys=keys, changed=watch.moved),
         people=_people(settings, keys, database, refusals),
-        leaked_keys=LeakedKeys(database=database, keys=keys, changed=watch.moved),
+        leaked_keys=LeakedKeys(database=database, keys=keys, tokens=oauth.access, changed=watch.moved),
         verifications=Verifications(
             database=database,
             sends=_sends(settings, keys, refusals),

@@ -16,6 +16,7 @@ from services.callers import Callers
 from services.checks import Checks
 from services.events import Events
 from services.leaked_keys import LeakedKeys
+from services.oauth import OAuth
 from services.payload_decoding import PayloadDecoding
 from services.people import People
 from services.reading import Reading
@@ -44,6 +45,7 @@ class Parts:
     api_keys: ApiKeys
     audit: Audit
     leaked_keys: LeakedKeys
+    oauth: OAuth
     verifications: Verifications
     checks: Checks
     reading: Reading

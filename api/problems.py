@@ -60,7 +60,7 @@ def problem(error: DomainError) -> JSONResponse:
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the `responses` of a route: the statuses it can answer beside its own, and those that any route can."""
-    every = sorted({*statuses, 401, 403, 404, 405, 408, 413, 415, 422, 429, 431, 500, 503})
+    every = sorted({*statuses, 400, 401, 403, 404, 405, 408, 413, 415, 422, 429, 431, 500, 503})
     schema = {"$ref": "#/components/schemas/Problem"}
     return {status: {"description": _describe(status), "content": {MEDIA_TYPE: {"schema": schema}}} for status in every}
 

@@ -13,6 +13,7 @@ from limits.errors import StorageError
 
 from domain.errors import AuthenticationThrottledError, LimitsUnavailableError, RateLimitedError
 from domain.facts import Caller
+from domain.oauth import TOKEN_REQUESTS_PER_S
 
 _LEAK_REPORTS_PER_MINUTE = RateLimitItemPerMinute(20)
 # Twenty in any two seconds: ten a second for long, and twenty at once after a pause.
@@ -72,6 +73,23 @@ class RequestRates:
             raise AuthenticationThrottledError(
                 "Too many credentials from this address are not known here; wait.", retry_after_s=until_s
             )
+
+    async def admit_client(self, client_id: str) -> None:
+        """Count a request of a client for a token, or about one; where keys have no request rate, it has none either.
+
+        Who has not proved to be the client is counted as a failure instead, so that nobody uses up another's.
+
+        Raises:
+            RateLimitedError: it is one too many.
+            LimitsUnavailableError: the counts cannot be reached.
+
+        """
+        if not self._default_per_s:
+            return
+        try:
+            await self._count(f"client/{client_id}", TOKEN_REQUESTS_PER_S, whose="This client")
+        except StorageError as error:
+            raise LimitsUnavailableError("Requests cannot be counted now; try again.", retry_after_s=2) from error
 
     async def admit_leak_report(self, address: str | None) -> None:
         """Count a report of a leaked key, which anybody may send.

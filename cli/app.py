@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cli import account, audit, key, keys, migrate, operator
+from cli import account, audit, client, key, keys, migrate, operator
 from domain.errors import DomainError
 from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
 from store.migrate import NotMigratedError
@@ -12,6 +12,7 @@ from store.migrate import NotMigratedError
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(account.app, name="account")
 app.add_typer(key.app, name="key")
+app.add_typer(client.app, name="client")
 app.add_typer(keys.app, name="keys")
 app.add_typer(operator.app, name="operator")
 app.add_typer(audit.app, name="audit")

@@ -23,7 +23,7 @@ _ACTOR = re.compile(r"system|(?:key|client|operator|carrier):[0-9A-Za-z_.-]{1,64
 _SUBJECT = re.compile(r"[!-~]{1,96}")
 _DETAIL_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 # A full number, or one of our keys: what must never be written down. A second line, behind those who write entries.
-_PERSONAL = re.compile(r"\+[1-9][0-9]{6,14}(?![0-9])|cs_(?:test|live)_[0-9A-Za-z]{46}")
+_PERSONAL = re.compile(r"\+[1-9][0-9]{6,14}(?![0-9])|cs_(?:test|live|secret|at)_[0-9A-Za-z]{46}")
 
 # Each action, and what it says has happened. `docs/audit.md` lists them; a test holds both together.
 ACTIONS: Mapping[str, str] = {
@@ -40,6 +40,10 @@ ACTIONS: Mapping[str, str] = {
     "authentication.failed": "A key or token was not accepted; entries of one minute are one, with their count.",
     "authentication.throttled": "An address failed so often that it is asked to wait.",
     "checks.budget_reached": "An account, or the instance, used up its wrong checks of the hour.",
+    "client.created": "A client of the token endpoint was made.",
+    "client.leak_reported": "A client's secret was reported as leaked, and the client revoked.",
+    "client.revoked": "A client of the token endpoint was revoked, and its tokens with it.",
+    "client.used_widely": "A client's tokens were used from unusually many addresses.",
     "codec.decoded": "Payloads of a workflow were decoded for a person.",
     "configuration.loaded": "A process started with settings or files that differ from the last ones.",
     "key.changed": "An API key's name or allowlist was changed.",
@@ -75,6 +79,9 @@ ACTIONS: Mapping[str, str] = {
     "sandbox.carrier_scripted": "A sandbox carrier was scripted.",
     "schema.migrated": "The database was brought to another revision.",
     "send.refused": "A message was refused, by the rule that is named; those of one hour are one, with their count.",
+    "token.issued": "A client was given an access token.",
+    "token.leak_reported": "An access token was reported as leaked, and ended.",
+    "token.revoked": "A client ended an access token of its own.",
     "webhook.changed": "A webhook endpoint was changed.",
     "webhook.created": "A webhook endpoint was made.",
     "webhook.deleted": "A webhook endpoint was deleted.",

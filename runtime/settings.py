@@ -5,6 +5,7 @@ import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -40,6 +41,7 @@ class Settings(TemporalSettings):
     home: Path = Path("var")
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
+    public_origin: str | None = None
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     allow_plaintext: bool = False
@@ -75,6 +77,8 @@ class Settings(TemporalSettings):
             raise ValueError(f"COUNTERSIGN_FAILURES_IN_A_ROW: {why}")
         if self.database_url is not None and self.database_url.partition("://")[0] not in _DRIVERS:
             raise ValueError("COUNTERSIGN_DATABASE_URL must begin with postgresql:// or sqlite:///")
+        if self.public_origin is not None and (why_not := _no_issuer(self.public_origin)) is not None:
+            raise ValueError(f"COUNTERSIGN_PUBLIC_ORIGIN {why_not}")
         given = [each for each in (self.master_key, self.master_key_file, self.key_encryption) if each is not None]
         if len(given) > 1:
             raise ValueError(
@@ -104,6 +108,14 @@ class Settings(TemporalSettings):
         return CheckLimits(failures_in_a_row=self.failures_in_a_row)
 
     @property
+    def issuer(self) -> str:
+        """Return the URL by which clients know this instance: the one given, else of where it listens."""
+        if self.public_origin is not None:
+            return self.public_origin
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'http' if self.tls_cert_file is None else 'https'}://{host}:{self.port}"
+
+    @property
     def exposure(self) -> str | None:
         """Return why the API must not be served like this; None when it may."""
         if self.tls_cert_file is not None or self.allow_plaintext or _is_loopback(self.host):
@@ -126,6 +138,16 @@ class Settings(TemporalSettings):
             return f"sqlite+aiosqlite:///{self.home.resolve() / 'countersign.db'}"
         scheme, _, rest = self.database_url.partition("://")
         return f"{_DRIVERS[scheme]}://{rest}"
+
+
+def _no_issuer(url: str) -> str | None:
+    """Say why a URL cannot name this instance (RFC 8414, §2); None when it can."""
+    parts = urlsplit(url)
+    if url != f"{parts.scheme}://{parts.netloc}" or parts.scheme not in {"http", "https"} or "@" in parts.netloc:
+        return "is the address that callers use, like https://verify.example.com, with nothing after it"
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        return "begins with https://: tokens are secrets"
+    return None if parts.hostname else "names no host"
 
 
 def _is_loopback(host: str) -> bool:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from domain.statuses import Environment
 
 _BASE62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 8, 32, 6
+_ID_LENGTH, _SECRET_LENGTH, CHECKSUM_LENGTH = 8, 32, 6
 _PREFIXES = {Environment.SANDBOX: "cs_test_", Environment.PRODUCTION: "cs_live_"}
-KEY_PATTERN = r"cs_(?:test|live)_[0-9A-Za-z]{46}"
-_KEY = re.compile(KEY_PATTERN)
+# Keys, and what clients of the token endpoint have (`security/client_credentials.py`): one form, one checksum.
+KEY_PATTERN = r"cs_(?:test|live|secret|at)_[0-9A-Za-z]{46}"
+_KEY = re.compile(r"cs_(?:test|live)_[0-9A-Za-z]{46}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +31,15 @@ class NewKey:
 
 def make_key(pepper: bytes, *, environment: Environment, key_id: str | None = None) -> NewKey:
     """Return a fresh key of an environment; with an id that is given, another secret for it."""
-    body = (key_id or _drawn(_ID_LENGTH)) + _drawn(_SECRET_LENGTH)
+    body = (key_id or drawn(_ID_LENGTH)) + drawn(_SECRET_LENGTH)
     text = f"{_PREFIXES[environment]}{body}"
-    text += _checksum(text)
+    text += checksum(text)
     return NewKey(key_id=body[:_ID_LENGTH], text=text, digest=digest_of(pepper, text))
 
 
 def key_id_of(text: str) -> str | None:
     """Return the id inside a key, or None for anything that cannot be one of ours."""
-    if not _KEY.fullmatch(text) or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]:
+    if not _KEY.fullmatch(text) or checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
         return None
     start = len(_PREFIXES[Environment.SANDBOX])
     return text[start : start + _ID_LENGTH]
@@ -54,13 +55,15 @@ def is_same(stored: str, computed: str) -> bool:
     return hmac.compare_digest(stored, computed)
 
 
-def _drawn(length: int) -> str:
+def drawn(length: int) -> str:
+    """Return so many random characters, of 62."""
     return "".join(secrets.choice(_BASE62) for _ in range(length))
 
 
-def _checksum(text: str) -> str:
+def checksum(text: str) -> str:
+    """Return the CRC-32 of a text as six base-62 digits."""
     number, digits = zlib.crc32(text.encode()), ""
-    for _ in range(_CHECKSUM_LENGTH):
+    for _ in range(CHECKSUM_LENGTH):
         number, rest = divmod(number, len(_BASE62))
         digits = _BASE62[rest] + digits
     return digits

@@ -30,6 +30,7 @@ class KeyUse(StrEnum):
     PAYLOADS = "payloads"
     AUDIT = "audit"
     COLUMNS = "columns"
+    TOKENS = "tokens"
     DATA = "data"
 
 
@@ -128,6 +129,7 @@ class KeyRing:
     codes: Versions
     payloads: Versions
     columns: Versions
+    tokens: Versions
     data: Keys = field(repr=False)
 
     def lookup_hash(self, value: str) -> str:
@@ -144,6 +146,7 @@ async def ring_of(keys: Keys) -> KeyRing:
         codes=Versions(keys, KeyUse.CODES),
         payloads=Versions(keys, KeyUse.PAYLOADS),
         columns=Versions(keys, KeyUse.COLUMNS),
+        tokens=Versions(keys, KeyUse.TOKENS),
         data=keys,
     )
 

@@ -117,7 +117,7 @@ class Approvals:
         Raises:
             NotFoundError: there is none, or it is another account's.
             InsufficientScopeError: the operator may not do the operation themselves.
-            SelfApprovalError: the operator made the key that asks.
+            SelfApprovalError: the operator made the key or the client that asks.
             ApprovalDecidedError: it is decided, or its time is over.
 
         """
@@ -137,7 +137,7 @@ class Approvals:
         async with self._database.reading() as connection:
             facts = await self._existing(connection, caller, approval)
         if facts.status is ApprovalStatus.PENDING:
-            raise SelfApprovalError("You made the key that asks for this; another operator has to decide.")
+            raise SelfApprovalError("You made the key or client that asks for this; another operator has to decide.")
         raise ApprovalDecidedError(f"This approval is {facts.status}.", fields={"approval_status": facts.status.value})
 
     async def _ask(self, caller: Caller, request: SensitiveRequest) -> ApprovalFacts:

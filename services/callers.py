@@ -13,7 +13,9 @@ from domain.facts import Caller
 from domain.statuses import AccountStatus
 from rules.addresses import Address, Network, is_inside, networks_of
 from security.api_keys import digest_of, is_same, key_id_of
+from security.client_credentials import is_meant_as_token
 from security.keyring import KeyRing
+from services.access_tokens import AccessTokens
 from services.access_watch import AccessWatch
 from services.refusals import MINUTE_S, Refusals
 from services.sightings import Sightings
@@ -45,6 +47,7 @@ class Callers:
         watch: AccessWatch,
         sightings: Sightings,
         refusals: Refusals,
+        tokens: AccessTokens,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -52,6 +55,7 @@ class Callers:
         self._watch = watch
         self._sightings = sightings
         self._refusals = refusals
+        self._tokens = tokens
         self._clock = clock
         self._known: dict[str, _Known] = {}
         watch.on_change(self._known.clear)
@@ -69,15 +73,15 @@ class Callers:
         if known is None or not self._watch.is_trusted or known.until <= self._clock():
             known = await self._look_up(credential, address)
         if known.networks and not is_inside(address, known.networks):
-            self._note(known.caller, f"key:{known.caller.key_id}", why="address")
+            self._note(known.caller, known.caller.actor, why="address")
             raise _not_from_here(address)
         text = None if address is None else str(address)
         self._sightings.note(known.caller, text)
         return replace(known.caller, address=text)
 
     async def _look_up(self, credential: str, address: Address | None) -> _Known:
-        generation = self._watch.generation
-        known = await self._find(credential, address)
+        generation, find = self._watch.generation, self._find_token if is_meant_as_token(credential) else self._find_key
+        known = await find(credential, address)
         # What was changed while this was being read may not be remembered as it was.
         if generation == self._watch.generation and self._watch.is_trusted:
             if len(self._known) >= _REMEMBERED_AT_MOST:
@@ -85,11 +89,10 @@ class Callers:
             self._known[credential] = known
         return known
 
-    async def _find(self, credential: str, address: Address | None) -> _Known:
+    async def _find_key(self, credential: str, address: Address | None) -> _Known:
         key_id = key_id_of(credential)
         if key_id is None:
-            subject = None if address is None else f"address:{self._keys.lookup_hash(str(address))}"
-            self._note(None, subject, why="not_known")
+            self._note(None, self._subject_of(address), why="not_known")
             raise _unknown()
         began_at = self._clock()
         async with self._database.reading() as connection:
@@ -99,10 +102,21 @@ class Callers:
         if stored is None:
             self._note(None, f"key:{key_id}", why="not_known")
             raise _unknown()
-        if stored.account_status is AccountStatus.CLOSED:
-            raise AccountClosedError("This account is closed; nothing works with its keys.")
+        _ensure_open(stored.account_status)
         lasts_s = float("inf") if stored.expires_in_s is None else stored.expires_in_s
         return _Known(stored.caller, networks_of(stored.allowlist), began_at + lasts_s)
+
+    async def _find_token(self, credential: str, address: Address | None) -> _Known:
+        began_at = self._clock()
+        found = await self._tokens.find(credential)
+        if found is None:
+            self._note(None, self._subject_of(address), why="not_known")
+            raise _unknown_token()
+        _ensure_open(found.account_status)
+        return _Known(found.caller, networks_of(found.allowlist), began_at + found.lives_s)
+
+    def _subject_of(self, address: Address | None) -> str | None:
+        return None if address is None else f"address:{self._keys.lookup_hash(str(address))}"
 
     def _note(self, caller: Caller | None, subject: str | None, *, why: str) -> None:
         """Take note of a credential that was refused; whose it may be is not looked up for that."""
@@ -123,9 +137,21 @@ def _unknown() -> UnauthenticatedError:
     )
 
 
+def _unknown_token() -> UnauthenticatedError:
+    return UnauthenticatedError(
+        "The access token is not known here, or its time is over. POST /oauth2/token gives another.",
+        challenge={"error": "invalid_token"},
+    )
+
+
+def _ensure_open(status: AccountStatus) -> None:
+    if status is AccountStatus.CLOSED:
+        raise AccountClosedError("This account is closed; nothing works with its keys.")
+
+
 def _not_from_here(address: Address | None) -> AddressNotAllowedError:
     seen = "an address that we cannot tell" if address is None else str(address)
     return AddressNotAllowedError(
-        f"This key may not be used from {seen}, which is your address as we see it.",
+        f"This credential may not be used from {seen}, which is your address as we see it.",
         fields={"address": None if address is None else str(address)},
     )

@@ -31,7 +31,7 @@ from store.keys import WrappedRow, add_keys, instance_keys
 from store.sealed import SEALED_COLUMNS
 
 # Keys that can be exchanged: whatever was made with the version before can still be read, or lives for minutes only.
-ROTATED = (KeyUse.CODES, KeyUse.PAYLOADS, KeyUse.COLUMNS)
+ROTATED = (KeyUse.CODES, KeyUse.PAYLOADS, KeyUse.COLUMNS, KeyUse.TOKENS)
 # Longer than a process takes to notice what was added.
 SETTLE_S = LOOK_EVERY_S + 5.0
 # One transaction: short enough that nobody who waits for it notices.
@@ -89,10 +89,7 @@ class KeyRotations:
             stored = await instance_keys(connection)
         if unfinished is not None:
             return unfinished, True
-        fresh = [
-            await new_key(self._kek.current, use, version=1 + max(row.version for row in stored if row.use == use))
-            for use in ROTATED
-        ]
+        fresh = [await new_key(self._kek.current, use, version=1 + _newest(stored, use)) for use in ROTATED]
         try:
             async with self._database.transaction() as connection:
                 begun = await begin_rotation(connection, 1 if latest is None else latest.id + 1)
@@ -141,3 +138,8 @@ class KeyRotations:
         async with self._database.transaction() as connection:
             if await finish_rotation(connection, result.rotation_id):
                 await record(connection, entry)
+
+
+def _newest(stored: list[WrappedRow], use: KeyUse) -> int:
+    """Return the newest version of a key; 0 for a use that is new with this program, and that nobody has used yet."""
+    return max((row.version for row in stored if row.use == use), default=0)

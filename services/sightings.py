@@ -98,7 +98,7 @@ class Sightings:
             return
         caller = seen.caller
         async with self._database.transaction() as connection:
-            if not seen.is_hour_written:
+            if not seen.is_hour_written and not _is_client(caller):
                 await key_sightings.note_use(connection, caller.key_id, hour=hour)
             if fresh:
                 hashes = [self._keys.lookup_hash(address) for address in sorted(fresh)]
@@ -116,7 +116,12 @@ def _alarm(caller: Caller, count: int) -> AuditEntry:
         account_id=caller.account_id,
         environment=caller.environment,
         actor=SYSTEM,
-        action="key.used_widely",
+        action="client.used_widely" if _is_client(caller) else "key.used_widely",
         subject=caller.key_id,
         details={"addresses": count},
     )
+
+
+def _is_client(caller: Caller) -> bool:
+    """Say whether it called with a token: a client's hour is noted when it gets one (`services/oauth_tokens.py`)."""
+    return caller.actor.startswith("client:")

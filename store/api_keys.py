@@ -11,6 +11,7 @@ from domain.access import Scope, scopes_as_text, scopes_of
 from domain.accounts import ApiKeyFacts
 from domain.facts import Caller
 from domain.statuses import AccountStatus, Environment
+from store.makers import maker
 from store.tables import Account, ApiKey, table_of
 from store.times import now, now_plus
 
@@ -115,19 +116,11 @@ async def insert_key(connection: AsyncConnection, new: NewApiKey) -> ApiKeyFacts
         "name": new.name,
         "allowlist": " ".join(new.allowlist) or None,
         "requests_per_s": new.requests_per_s,
-        "made_by": _maker(new.made_by),
+        "made_by": maker(new.made_by),
     }
     expires_at = None if new.expires_in_s is None else now_plus(new.expires_in_s)
     query = insert(_key).values(**values, created_at=now(), expires_at=expires_at).returning(_key)
     return key_facts((await connection.execute(query)).one())
-
-
-def _maker(actor: str | None) -> Any:
-    if actor is None or not actor.startswith(_KEY_ACTOR):
-        return actor
-    maker = table_of(ApiKey).alias("maker")
-    of_maker = select(maker.c.made_by).where(maker.c.key_id == actor.removeprefix(_KEY_ACTOR))
-    return func.coalesce(of_maker.scalar_subquery(), actor)
 
 
 async def set_request_rate(connection: AsyncConnection, key_id: str, *, requests_per_s: int | None) -> None:

@@ -4,13 +4,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, delete, exists, func, select, update
+from sqlalchemy import Select, and_, case, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.operators import ApprovalFacts, ApprovalStatus
 from domain.statuses import Environment
 from rules.approvals import APPROVED_S, PENDING_S
+from store.makers import is_made_by
 from store.operator_tables import Approval
 from store.tables import ApiKey, table_of
 from store.times import fixed, now, now_plus
@@ -74,8 +75,8 @@ async def count_pending(connection: AsyncConnection, actor: str) -> int:
 async def decide(
     connection: AsyncConnection, approval_id: UUID, *, status: ApprovalStatus, decided_by: str
 ) -> ApprovalFacts | None:
-    """Approve or reject a pending request; None when it is no longer pending, or the decider made the key that asks."""
-    made_it = exists(select(_key.c.key_id).where(_key.c.key_id == _approval.c.key_id, _key.c.made_by == decided_by))
+    """Approve or reject a pending request; None when it is decided already, or the decider made who asks."""
+    made_it = is_made_by(_approval.c.actor, decided_by)
     lasts = now_plus(APPROVED_S) if status is ApprovalStatus.APPROVED else _approval.c.expires_at
     query = (
         update(_approval)

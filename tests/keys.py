@@ -101,6 +101,7 @@ def memory_ring(source: KeySource, master: LocalKey) -> KeyRing:
         codes=Versions(keychain, KeyUse.CODES),
         payloads=Versions(keychain, KeyUse.PAYLOADS),
         columns=Versions(keychain, KeyUse.COLUMNS),
+        tokens=Versions(keychain, KeyUse.TOKENS),
         data=keychain,
     )
 

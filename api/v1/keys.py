@@ -79,7 +79,7 @@ class RotationIn(StrictBody):
 class LeakIn(StrictBody):
     """The text that was found."""
 
-    key: str = Field(min_length=1, max_length=256)
+    key: str = Field(min_length=1, max_length=2_048)
 
 
 class KeyOut(BaseModel):
@@ -134,7 +134,7 @@ class KeysOut(BaseModel):
 
 
 class PatternOut(BaseModel):
-    """What a key looks like, for scanners of secrets."""
+    """What a key, a client's secret and an access token look like, for scanners of secrets."""
 
     pattern: str = Field(examples=[KEY_PATTERN])
 
@@ -171,7 +171,7 @@ async def read_key_pattern() -> Response:
 
 @router.post("/report-leak", response_model=ReceivedOut, responses=problems(400))
 async def report_leaked_key(body: LeakIn, request: Request, parts: ThisApp) -> Response:
-    """Report a key that was found where it should not be. A genuine one is ended at once; the answer never says.
+    """Report a key, a secret or a token that was found where it should not be. A genuine one ends; nothing tells.
 
     Anybody may: whoever has the text could do worse with it.
     """

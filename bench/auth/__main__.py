@@ -17,11 +17,11 @@ from bench.auth.comparing import Comparison, compare
 # What authentication may cost a request, in CPU.
 _ALLOWED_US = 300.0
 _TURN = 250
-_KNOWN, _OPEN = "/v1/limits", "/bench/limits"
+_KNOWN, _OPEN, _NOTHING = "/v1/limits", "/bench/limits", "nothing"
 
 
 def main() -> None:
-    """Measure, and print both figures."""
+    """Measure, and print the figures."""
     parser = argparse.ArgumentParser(prog="python -m bench.auth", description=__doc__)
     parser.add_argument("--requests", type=int, default=5_000, help="authenticated ones, and as many without")
     parser.add_argument("--failures", type=int, default=2_000, help="unknown keys, and as many wrong secrets")
@@ -33,33 +33,38 @@ def main() -> None:
 
 async def _run(home: Path, requests: int, failures: int, rng: random.Random) -> None:
     async with front(home) as application:
-        known_us, open_us = await _cost_us(application, requests)
+        spent_us = await _cost_us(application, requests)
         comparison = await _failures(application, failures, rng)
-    cost_us = known_us - open_us
+    open_us = spent_us.pop(_NOTHING)
     print(f"CPU per request, {requests:,} each, in turns of {_TURN}:")
-    print(f"  with a key   {known_us:7.1f} µs")
-    print(f"  without      {open_us:7.1f} µs  (the same route, no authentication)")
-    print(f"  the cost     {cost_us:7.1f} µs  ({'within' if cost_us <= _ALLOWED_US else 'OVER'} {_ALLOWED_US:.0f} µs)")
+    print(f"  {'without':<20} {open_us:7.1f} µs  (the same route, no authentication)")
+    for credential, each_us in spent_us.items():
+        cost_us = each_us - open_us
+        verdict = f"{'within' if cost_us <= _ALLOWED_US else 'OVER'} {_ALLOWED_US:.0f} µs"
+        print(f"  {f'with {credential}':<20} {each_us:7.1f} µs: the cost {cost_us:.1f} µs ({verdict})")
     print(f"An unknown id beside a wrong secret, {failures:,} each, in random order:")
     print(comparison.told())
 
 
-async def _cost_us(application: Front, requests: int) -> tuple[float, float]:
-    """Return the CPU of a request with a key and of one without, in microseconds."""
-    spent = {_KNOWN: 0.0, _OPEN: 0.0}
-    for path in spent:
-        await _turn(application, path, _TURN)
-    for _ in range(max(1, requests // _TURN)):
-        for path in spent:
-            spent[path] += await _turn(application, path, _TURN)
-    made = max(1, requests // _TURN) * _TURN
-    return spent[_KNOWN] / made * 1e6, spent[_OPEN] / made * 1e6
+async def _cost_us(application: Front, requests: int) -> dict[str, float]:
+    """Return the CPU of a request with each kind of credential, and of one without, in microseconds."""
+    tokens = {f"a token ({name})": text for name, text in application.tokens.items()}
+    credentials: dict[str, str | None] = {_NOTHING: None, "a key": application.key, **tokens}
+    spent = dict.fromkeys(credentials, 0.0)
+    for credential in credentials.values():
+        await _turn(application, credential, _TURN)
+    turns = max(1, requests // _TURN)
+    for _ in range(turns):
+        for name, credential in credentials.items():
+            spent[name] += await _turn(application, credential, _TURN)
+    return {name: each / (turns * _TURN) * 1e6 for name, each in spent.items()}
 
 
-async def _turn(application: Front, path: str, count: int) -> float:
+async def _turn(application: Front, credential: str | None, count: int) -> float:
+    path = _OPEN if credential is None else _KNOWN
     began = time.process_time()
     for _ in range(count):
-        status = await application.get(path, key=application.key if path == _KNOWN else None)
+        status = await application.get(path, key=credential)
         if status != 200:
             raise RuntimeError(f"{path} answered {status}")
     return time.process_time() - began

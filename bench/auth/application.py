@@ -14,6 +14,7 @@ from api.app import create_app
 from api.callers import ThisApp
 from api.main import parts_of
 from api.parts import Parts
+from domain.oauth import TokenFormat
 from domain.statuses import Environment
 from runtime.key_settings import key_encryption
 from runtime.logs import configure_logs
@@ -21,8 +22,10 @@ from runtime.settings import Settings
 from runtime.temporal import connect
 from security.api_keys import make_key
 from security.keyring import KeyRing
+from services.client_authentication import Proof
 from services.installation_keys import InstallationKeys
 from services.keys import open_keys
+from services.oauth_clients import ClientRequest
 from services.webhook_dispatchers import DispatcherWorkflows
 from services.workflow_gateway import VerificationWorkflows
 from store.engine import Database
@@ -31,10 +34,11 @@ from store.migrate import migrate
 
 @dataclass(slots=True, kw_only=True)
 class Front:
-    """An application that is up, one key of it, and its keys' secret to make others with."""
+    """An application that is up, one key of it, a token of each format, and its keys' secret to make others with."""
 
     app: FastAPI
     key: str
+    tokens: dict[str, str]
     keys: KeyRing
     database: Database
 
@@ -108,5 +112,16 @@ async def front(home: Path) -> AsyncIterator[Front]:
         return JSONResponse(dict(parts.limits))
 
     async with app.router.lifespan_context(app):
-        yield Front(app=app, key=key, keys=keys, database=database)
+        tokens = {each.value: await _token(app.state.parts, key, each) for each in TokenFormat}
+        yield Front(app=app, key=key, tokens=tokens, keys=keys, database=database)
     await database.close()
+
+
+async def _token(parts: Parts, key: str, token_format: TokenFormat) -> str:
+    """Return an access token of a fresh client of the key's account."""
+    caller = await parts.callers.who_calls(key, address=None)
+    request = ClientRequest(environment=caller.environment, token_format=token_format)
+    made = await parts.oauth.clients.make(caller.account_id, request, actor=caller.actor)
+    proof = Proof(client_id=made.facts.client_id, secret=made.secret)
+    client = await parts.oauth.authentication.who_asks(proof, address=None)
+    return (await parts.oauth.tokens.issue(client, scope=None)).text

@@ -3,6 +3,7 @@
 from typing import Any
 
 from domain.challenge import DEFAULT_TTL_S, LIVE_CODES, MAX_CODE_LENGTH, MAX_TTL_S, MIN_CODE_LENGTH, MIN_TTL_S
+from domain.oauth import ASSERTION_LIFETIME_S, TOKEN_LIFETIME_S, TOKEN_REQUESTS_PER_S
 from rules.protection.checks import DELAY_FROM_FAILURE, DELAYS_S, LOCK_S, CheckLimits
 from rules.protection.sends import GAPS_S, WINDOWS
 from rules.routing.failover import MAX_ATTEMPTS_PER_SEND
@@ -33,4 +34,9 @@ def published_limits(
             "alive_at_once": LIVE_CODES,
         },
         "api": {"requests_per_s": requests_per_s, "burst": 2 * requests_per_s, "body_bytes": 65_536},
+        "tokens": {
+            "lifetime_s": TOKEN_LIFETIME_S,
+            "requests_per_s": TOKEN_REQUESTS_PER_S if requests_per_s else 0,
+            "assertion_lifetime_s": ASSERTION_LIFETIME_S,
+        },
     }

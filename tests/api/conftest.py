@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from tests.api.serving import Api, Server, calling, running_api
+from tests.services.fixtures import own_database, own_url
+
+__all__ = ["api", "own_database", "own_url", "server"]
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ NAMES = {
     "key_id": "00000000",
     "operator_id": f"opr_{'0' * 32}",
     "approval_id": f"apr_{'0' * 32}",
+    "client_id": "00000000",
     "webhook_id": f"whk_{'0' * 32}",
     "number_id": f"num_{'0' * 32}",
     "carrier": "alpha",

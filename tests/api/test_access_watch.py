@@ -118,15 +118,14 @@ async def test_what_changed_while_it_was_read_is_not_remembered(database: Databa
             await parts.callers.who_calls(key, address=HOME)
 
 
-async def test_a_key_revoked_on_one_process_stops_on_another_within_a_second(database_url: str, tmp_path: Path) -> None:
-    database = Database(database_url)
-    admin, of = await a_key(database)
+async def test_a_key_revoked_on_one_process_stops_on_another_within_a_second(
+    own_database: Database, own_url: str, tmp_path: Path
+) -> None:
+    admin, of = await a_key(own_database)
     async with AsyncExitStack() as stack:
-        one, other = [
-            await stack.enter_async_context(api_process(tmp_path, database_url=database_url)) for _ in range(2)
-        ]
+        one, other = [await stack.enter_async_context(api_process(tmp_path, database_url=own_url)) for _ in range(2)]
         for _ in range(3):
-            victim, _ = await a_key(database, of=of)
+            victim, _ = await a_key(own_database, of=of)
             await _ensure_known(other, victim)
             revoked = await one.post(f"/v1/keys/{victim[8:16]}/revoke", headers=_bearer(admin))
             answered_at = asked_at = time.monotonic()
@@ -135,7 +134,6 @@ async def test_a_key_revoked_on_one_process_stops_on_another_within_a_second(dat
                 asked_at = time.monotonic()
             assert revoked.status_code == 200
             assert (await one.get("/v1/me", headers=_bearer(victim))).status_code == 401
-    await database.close()
 
 
 async def _ensure_known(client: httpx2.AsyncClient, key: str) -> None:

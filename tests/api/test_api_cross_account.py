@@ -16,6 +16,7 @@ from domain.ids import account_id, approval_id, number_id, verification_id
 from domain.statuses import Environment
 from store.number_leases import take_number
 from store.number_tables import NumberLease, SenderNumber
+from store.oauth_tables import OAuthClient
 from store.tables import Account, ApiKey, Attempt, NumberGuard, Verification, table_of
 from store.webhook_tables import Webhook
 from tests.api.operations import STREAMS, Operation, every_operation
@@ -37,6 +38,12 @@ async def _account(api: Api) -> str:
 
 async def _key(api: Api) -> str:
     return (await a_key(api.database, of=api.caller))[1].key_id
+
+
+async def _client(api: Api) -> str:
+    made = await api.client.post("/v1/clients", json={})
+    assert made.status_code == 201, made.text
+    return str(made.json()["id"])
 
 
 async def _webhook(api: Api) -> str:
@@ -64,6 +71,7 @@ THINGS: dict[str, Maker] = {
     "verification_id": _verification,
     "account_id": _account,
     "key_id": _key,
+    "client_id": _client,
     "webhook_id": _webhook,
     "approval_id": _approval,
     "number_id": _number,
@@ -104,7 +112,7 @@ async def everything_of(api: Api) -> list[Any]:
     """Return every row of an account, but for the hour in which its keys were used."""
     owner, found = api.caller.account_id, list[Any]()
     async with api.database.reading() as connection:
-        for model in (Verification, NumberGuard, ApiKey, Webhook, SenderNumber, NumberLease):
+        for model in (Verification, NumberGuard, ApiKey, OAuthClient, Webhook, SenderNumber, NumberLease):
             table = table_of(model)
             columns = [each for each in table.c if each.name != "last_used_at"]
             query = select(*columns).where(table.c.account_id == owner).order_by(*table.primary_key.columns)

@@ -1,5 +1,6 @@
 """`./countersign`: an operator makes accounts and keys, and ends them, from the command line."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.app import app
+from tests.api.oauth_clients import a_pair, jwks_of
 from tests.architecture.code_rules import ROOT
 from tests.keys import MASTER_KEY
 
@@ -70,3 +72,23 @@ def test_a_database_that_was_not_migrated_is_told_so(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "countersign migrate" in done.stderr
+
+
+def test_a_client_is_made_listed_and_ended(home: Path) -> None:
+    account = said(home, "account", "create", "Clients Ltd")
+    made = dict(
+        line.split() for line in said(home, "client", "create", account, "--scope", "checks:write").splitlines()
+    )
+    keys = home / "jwks.json"
+    keys.write_text(json.dumps(jwks_of(a_pair())), encoding="utf-8")
+    signing = said(home, "client", "create", account, "--jwks-file", str(keys), "--tokens", "jwt")
+    refused = run(home, "client", "create", account, "--jwks-file", str(home / "nothing.json"))
+    listed = said(home, "client", "list", account)
+    revoked = said(home, "client", "revoke", account, made["client_id"])
+
+    assert made["client_secret"].startswith(f"cs_secret_{made['client_id']}")
+    assert [line.split()[0] for line in signing.splitlines()] == ["client_id"]
+    assert "keys    jwt" in listed
+    assert "secret  opaque  checks:write" in listed
+    assert "revoked" in revoked
+    assert (refused.exit_code, refused.stdout) == (1, "")

@@ -129,7 +129,7 @@ async def test_what_is_one_way_stays(own_database: Database) -> None:
 
     again = await open_keys(own_database, KEK)
     assert (again.lookup, again.api_keys, again.audit_seed) == (ring.lookup, ring.api_keys, ring.audit_seed)
-    assert set(ROTATED) == {KeyUse.CODES, KeyUse.PAYLOADS, KeyUse.COLUMNS}
+    assert set(ROTATED) == {KeyUse.CODES, KeyUse.PAYLOADS, KeyUse.COLUMNS, KeyUse.TOKENS}
 
 
 @pytest.mark.parametrize("stage", ["new keys for accounts", "verification.number_sealed anew", "after everything"])
@@ -260,8 +260,8 @@ async def test_after_rewrapping_only_the_new_key_is_needed(own_database: Databas
     done = await rewrap_keys(own_database, both, tell=silent)
     again = await rewrap_keys(own_database, both, tell=silent)
 
-    assert (done, again) == (7, 0)
-    assert (await key_status(own_database)).wrapped_by == {remote.kid: 7}
+    assert (done, again) == (8, 0)
+    assert (await key_status(own_database)).wrapped_by == {remote.kid: 8}
     only = await open_keys(own_database, KeyEncryptions(remote))
     assert await numbers(own_database, only) == await numbers(own_database, ring)
     with pytest.raises(WrongKeyError):
@@ -282,7 +282,7 @@ async def test_rewrapping_that_died_is_gone_on_with(own_database: Database, monk
     assert len((await key_status(own_database)).wrapped_by) == 2
     assert await open_keys(own_database, both)
 
-    assert await rewrap_keys(own_database, both, tell=silent) == 4
+    assert await rewrap_keys(own_database, both, tell=silent) == 5
     assert await open_keys(own_database, KeyEncryptions(both.current))
 
 

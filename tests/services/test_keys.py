@@ -55,7 +55,7 @@ async def test_no_key_stands_in_the_database_but_wrapped(own_database: Database)
 
     stored = [base64.urlsafe_b64decode(row.wrapped) for row in await rows(own_database)]
 
-    assert len(stored) == 7
+    assert len(stored) == 8
     assert not [secret for secret in secrets for each in stored if secret in each]
 
 
@@ -69,7 +69,7 @@ async def test_processes_that_start_at_once_get_the_same_keys(own_database: Data
 
     assert len({ring.lookup for ring in rings}) == 1
     assert len(set(of_account)) == 1
-    assert len(await rows(own_database)) == 7
+    assert len(await rows(own_database)) == 8
     for database in databases:
         await database.close()
 

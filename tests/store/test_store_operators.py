@@ -15,6 +15,7 @@ from domain.operators import ApprovalStatus
 from domain.statuses import Environment
 from rules.second_factor import WRONG_CODES
 from security.operator_secrets import OperatorHashes, new_recovery_codes
+from services.oauth_clients import ClientRequest, OAuthClients
 from store import tries
 from store.approvals import forget_old
 from store.engine import Database
@@ -180,6 +181,35 @@ async def test_whoever_made_the_key_or_the_key_that_made_it_cannot_approve(datab
             await approvals_of(database).decide(person_calls(person), approval, is_approved=True)
         with pytest.raises(SelfApprovalError):
             await approvals_of(database).decide(person_calls(person), approval, is_approved=False)
+        await approvals_of(database).decide(person_calls(other), approval, is_approved=True)
+
+
+async def a_client_of(database: Database, maker: Caller) -> Caller:
+    """Return who calls with a token of a client that somebody made, for the same account."""
+    request = ClientRequest(environment=Environment.PRODUCTION, scopes=EVERY_SCOPE)
+    clients = OAuthClients(database=database, keys=KEYS)
+    facts = (await clients.make(maker.account_id, request, actor=maker.actor)).facts
+    return replace(
+        maker,
+        key_id=facts.client_id,
+        actor=f"client:{facts.client_id}",
+        scopes=EVERY_SCOPE,
+        role=None,
+        operator_id=None,
+    )
+
+
+async def test_whoever_made_the_client_or_what_it_came_from_cannot_approve(database: Database) -> None:
+    person, other = await an_operator(database), await an_operator(database)
+    key = await a_machine(database, made_by=person.actor)
+    of_key = await a_client_of(database, key)
+    of_client = await a_client_of(database, of_key)
+    key_of_client = await a_machine(database, made_by=of_client.actor)
+
+    for machine in (of_key, of_client, key_of_client):
+        approval = await an_approval(database, machine)
+        with pytest.raises(SelfApprovalError):
+            await approvals_of(database).decide(person_calls(person), approval, is_approved=True)
         await approvals_of(database).decide(person_calls(other), approval, is_approved=True)
 
 

@@ -111,3 +111,35 @@ def test_secrets_do_not_show_in_the_repr_of_the_settings() -> None:
 
     assert "the master key" not in repr(settings)
     assert "the sandbox secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://verify.example.com", "https://verify.example.com:8443", "http://127.0.0.1:8000", "http://[::1]:80"]
+)
+def test_a_public_origin_is_the_issuer(url: str) -> None:
+    assert made(public_origin=url).issuer == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "verify.example.com",
+        "http://verify.example.com",
+        "https://",
+        "https://verify.example.com/",
+        "https://verify.example.com/api",
+        "https://verify.example.com?x=1",
+        "https://verify.example.com#x",
+        "https://user@verify.example.com",
+        "ftp://verify.example.com",
+        "HTTPS://verify.example.com",
+    ],
+)
+def test_what_callers_could_not_call_an_issuer_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError, match="COUNTERSIGN_PUBLIC_ORIGIN"):
+        made(public_origin=url)
+
+
+def test_without_a_public_origin_the_issuer_is_where_the_api_listens() -> None:
+    assert made(port=8100).issuer == "http://127.0.0.1:8100"
+    assert made(host="::1").issuer == "http://[::1]:8000"

@@ -1,0 +1,145 @@
+"""`/v1/clients`: an account's OAuth2 clients in one environment. A secret is shown once, when its client is made."""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from fastapi import APIRouter, Path, Response
+from pydantic import BaseModel, Field, Strict, StringConstraints
+
+from api.bodies import StrictRoute
+from api.callers import Caller, ThisApp
+from api.problems import problems
+from api.v1.answers import answer
+from api.v1.models import StrictBody
+from domain.access import USUAL_SCOPES, Scope
+from domain.oauth import ClientFacts, ClientMethod, TokenFormat
+from domain.statuses import Environment
+from services.allowlists import MAX_NETWORKS
+from services.api_keys import DEFAULT_DAYS, MAX_DAYS
+from services.oauth_clients import ClientRequest, MadeClient
+
+router = APIRouter(prefix="/v1/clients", tags=["clients"], route_class=StrictRoute)
+_Name = Annotated[str, StringConstraints(max_length=64, pattern=r"^\P{C}*$")]
+_Network = Annotated[str, StringConstraints(min_length=2, max_length=49, pattern=r"^[0-9A-Fa-f:./]+$")]
+ClientId = Annotated[str, Path(description="As the client's creation answered it.", max_length=64)]
+
+
+class NewClientIn(StrictBody):
+    """A client of the same account and environment as the key that asks."""
+
+    name: _Name = Field(default="", description="What it is for; shown in lists.")
+    scopes: list[Scope] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=len(Scope),
+        description="What its tokens may do at most. Left out: all that the key that asks has, but not `admin`.",
+    )
+    allowlist: Annotated[list[_Network], Field(max_length=MAX_NETWORKS)] = Field(
+        default_factory=list, description="Addresses and networks it, and its tokens, may be used from; empty is any."
+    )
+    expires_in_days: Annotated[int, Strict()] = Field(default=DEFAULT_DAYS, ge=1, le=MAX_DAYS)
+    token_format: TokenFormat = Field(
+        default=TokenFormat.OPAQUE, description="`jwt` where others are to verify its tokens too, by `/oauth2/jwks`."
+    )
+    jwks: dict[str, Any] | None = Field(
+        default=None,
+        description="Public keys (RFC 7517: P-256, Ed25519, RSA) of a client that signs, and gets no secret.",
+    )
+
+    def to_request(self, *, environment: Environment, usual: frozenset[Scope]) -> ClientRequest:
+        """Return what the use case takes."""
+        return ClientRequest(
+            environment=environment,
+            name=self.name,
+            scopes=usual if self.scopes is None else frozenset(self.scopes),
+            allowlist=tuple(self.allowlist),
+            token_format=self.token_format,
+            jwks=self.jwks,
+            days=self.expires_in_days,
+        )
+
+
+class ClientOut(BaseModel):
+    """A client, without its secret. `last_used_at` is the hour of its last token."""
+
+    id: str = Field(examples=["4fGh81Kz"], description="The `client_id`.")
+    name: str
+    environment: Environment
+    scopes: list[Scope]
+    allowlist: list[str]
+    token_format: TokenFormat
+    methods: list[ClientMethod] = Field(description="How it proves who it is.")
+    key_ids: list[str] = Field(description="The `kid` of each of its public keys.")
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    @classmethod
+    def fields_of(cls, facts: ClientFacts) -> dict[str, Any]:
+        """Return the fields that tell of a client."""
+        by_secret = [ClientMethod.BASIC, ClientMethod.POST]
+        return {
+            "id": facts.client_id,
+            "name": facts.name,
+            "environment": facts.environment,
+            "scopes": sorted(facts.scopes),
+            "allowlist": list(facts.allowlist),
+            "token_format": facts.token_format,
+            "methods": by_secret if facts.keys is None else [ClientMethod.PRIVATE_KEY],
+            "key_ids": [] if facts.keys is None else [each["kid"] for each in json.loads(facts.keys)],
+            "created_at": facts.created_at,
+            "expires_at": facts.expires_at,
+            "revoked_at": facts.revoked_at,
+            "last_used_at": facts.last_used_at,
+        }
+
+    @classmethod
+    def of(cls, facts: ClientFacts) -> Self:
+        """Return the model of a client."""
+        return cls(**cls.fields_of(facts))
+
+
+class MadeClientOut(ClientOut):
+    """A client just made, with its secret, this once."""
+
+    secret: str | None = Field(
+        examples=["cs_secret_…"], description="Shown this once; null for a client with keys of its own."
+    )
+
+    @classmethod
+    def made(cls, made: MadeClient) -> Self:
+        """Return the model of a client just made."""
+        return cls(secret=made.secret, **cls.fields_of(made.facts))
+
+
+class ClientsOut(BaseModel):
+    """Clients, newest first, the ended ones too."""
+
+    clients: list[ClientOut]
+
+
+@router.post("", status_code=201, response_model=MadeClientOut, responses=problems(400))
+async def create_client(body: NewClientIn, caller: Caller, parts: ThisApp) -> Response:
+    """Make a client of the token endpoint. Its secret is in this answer and nowhere else."""
+    usual = caller.scopes & USUAL_SCOPES if caller.role is None else USUAL_SCOPES
+    request = body.to_request(environment=caller.environment, usual=usual)
+    made = await parts.oauth.clients.make_for(caller, request)
+    return answer(MadeClientOut.made(made), status=201, headers={"Cache-Control": "no-store"})
+
+
+@router.get("", response_model=ClientsOut, responses=problems())
+async def list_clients(caller: Caller, parts: ThisApp) -> Response:
+    """List this account's clients in this environment, newest first."""
+    found = await parts.oauth.clients.list(account_id=caller.account_id, environment=caller.environment)
+    return answer(ClientsOut(clients=[ClientOut.of(each) for each in found]))
+
+
+@router.delete("/{client_id}", response_model=ClientOut, responses=problems())
+async def delete_client(client_id: ClientId, caller: Caller, parts: ThisApp) -> Response:
+    """End a client now, and every token it was given. They stop working within a second on every process."""
+    ended = await parts.oauth.clients.revoke(
+        client_id, account_id=caller.account_id, environment=caller.environment, actor=caller.actor
+    )
+    return answer(ClientOut.of(ended))
