@@ -57,6 +57,7 @@ from services.configuration import note_configuration
 from services.connection_rates import set_connection_rates
 from services.keys import DATABASE_PATIENCE_S, open_keys
 from services.lease_keeping import LeaseKeeper
+from services.route_learning import RouteLearning
 from services.webhook_dispatchers import DispatcherWorkflows, WebhookWatch
 from services.workflow_gateway import VerificationWorkflows
 from store.engine import Database
@@ -112,6 +113,7 @@ async def run(orders: Orders, settings: Settings) -> None:
             watch = WebhookWatch(database=database, dispatchers=DispatcherWorkflows(client))
             await stack.enter_async_context(_workflow_worker(settings, keys, client, database, watch))
             await stack.enter_async_context(_watching(watch))
+            await stack.enter_async_context(RouteLearning(database=database).running())
         if orders.role in {"all", "webhooks"}:
             targets = await stack.enter_async_context(aclosing(GuardedTargets(policy=target_policy(settings))))
             await stack.enter_async_context(_webhook_worker(client, keys, database, targets))

@@ -10,11 +10,12 @@ from domain.routing import LeaseFacts, NumberFacts, NumberState, NumberView
 from rules.routing.breaker import BreakerState
 from rules.routing.capacity import MICROS, number_bucket
 from rules.routing.evidence import Evidence
+from rules.routing.learning import Health
 from rules.routing.number_life import IN_SERVICE
 from services.number_changes import view_for
 from store.engine import Database
 from store.number_views import numbers_in_sight, part_times
-from store.route_health import Health, read_health
+from store.route_health import read_health
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +136,6 @@ def _group(carrier: str, sender_type: str, health: Health, evidence: Evidence) -
         unproved=round(evidence.unproved, 3),
         conversion=round(evidence.mean, 4),
         breaker=health.breaker.state,
-        is_demoted=health.demoted_until is not None,
+        is_demoted=health.demoted_at is not None,
         reason=health.demoted_for,
     )

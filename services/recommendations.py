@@ -11,6 +11,7 @@ from domain.routing import NumberFacts
 from rules.routing.candidates import Authorisation
 from rules.routing.capacity import MICROS, number_bucket
 from rules.routing.catalog import Catalog, SenderType
+from rules.routing.learning import Health
 from rules.routing.number_life import IN_SERVICE
 from rules.routing.proportions import Share
 from rules.routing.recommendation import Need, Offer, Priority, Recommendation, recommend
@@ -21,7 +22,7 @@ from store.authorisations import authorisations_towards
 from store.clock import read_clock
 from store.engine import Database
 from store.number_views import numbers_in_sight, part_times
-from store.route_health import Health, read_health
+from store.route_health import read_health
 from store.route_policies import EVERYWHERE_ELSE
 
 # A sender whose rate nobody set is believed to send this much.

@@ -69,7 +69,9 @@ class AttemptPlan:
 async def plan_attempt(connection: AsyncConnection, plan: AttemptPlan) -> None:
     """Insert a planned attempt."""
     values = {name: getattr(plan, name) for name in AttemptPlan.__slots__}
-    await connection.execute(_PLAN, {**values, "channel": plan.channel.value})
+    # Of a sender that is in no pool nothing is learnt.
+    learnt = None if plan.number_id is None else 0
+    await connection.execute(_PLAN, {**values, "channel": plan.channel.value, "learnt": learnt})
 
 
 async def attempts_of(connection: AsyncConnection, verification_id: UUID) -> list[AttemptFacts]:

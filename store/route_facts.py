@@ -62,7 +62,7 @@ _OF_HEALTH = tuple(
         "breaker",
         "probe_at",
         "probes_lost",
-        "demoted_until",
+        "demoted_at",
         "receipt_wait_s",
     )
 )
@@ -159,7 +159,7 @@ def _sender(row: Any, catalog: Catalog, *, learnt: int) -> Sender:
             fence=row.fence,
         ),
         holder=row.holder,
-        is_demoted=row.health_demoted_until is not None,
+        is_demoted=row.health_demoted_at is not None,
         breaker=_breaker(row) if is_known else Breaker(),
     )
 

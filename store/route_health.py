@@ -1,7 +1,6 @@
 """What is known of groups of routes, shared by all workers: read by many, written by who saw the newest version."""
 
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Integer, bindparam, select, update
@@ -11,8 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.statuses import Environment
 from rules.routing.breaker import Breaker, BreakerState
 from rules.routing.evidence import Evidence
+from rules.routing.learning import Health
 from rules.routing.proportions import Share
-from rules.routing.sketch import Sketch, of_text, to_text
+from rules.routing.sketch import of_text, to_text
 from store.route_tables import RouteHealth
 from store.tables import table_of
 from store.times import fixed, now, now_plus
@@ -58,24 +58,6 @@ class Group:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """What is known of a group. `version` is that of the row it was read from; a wait of None is not learnt yet."""
-
-    version: int = 0
-    evidence: Evidence = field(default_factory=Evidence)
-    baseline: Share = field(default_factory=lambda: Share(0, 0))
-    accepted: float = 0.0
-    receipts: Sketch = field(default_factory=Sketch)
-    proofs: Sketch = field(default_factory=Sketch)
-    breaker: Breaker = field(default_factory=Breaker)
-    demoted_until: datetime | None = None
-    demoted_for: str | None = None
-    relapses: int = 0
-    receipt_wait_s: int | None = None
-    verify_wait_s: int | None = None
-
-
 async def begin_health(connection: AsyncConnection, group: Group) -> None:
     """Write the row of a group that nothing is known of; one that is there is left as it is."""
     values = {
@@ -119,6 +101,7 @@ def _columns(health: Health) -> dict[str, Any]:
         "learnt_at": evidence.at,
         "baseline_proved": health.baseline.of,
         "baseline_total": health.baseline.total,
+        "recent": health.recent,
         "accepted": health.accepted,
         "receipts": to_text(health.receipts),
         "proofs": to_text(health.proofs),
@@ -129,7 +112,7 @@ def _columns(health: Health) -> dict[str, Any]:
         "probe_at": breaker.probe_at,
         "probes_lost": breaker.probes_lost,
         "probes_passed": breaker.probes_passed,
-        "demoted_until": health.demoted_until,
+        "demoted_at": health.demoted_at,
         "demoted_for": health.demoted_for,
         "relapses": health.relapses,
         "receipt_wait_s": health.receipt_wait_s,
@@ -142,6 +125,7 @@ def _facts(row: Any) -> Health:
         version=row.version,
         evidence=Evidence(row.proved, row.unproved, row.prior, row.learnt_at),
         baseline=Share(row.baseline_proved, row.baseline_total),
+        recent=row.recent,
         accepted=row.accepted,
         receipts=of_text(row.receipts),
         proofs=of_text(row.proofs),
@@ -154,7 +138,7 @@ def _facts(row: Any) -> Health:
             probes_lost=row.probes_lost,
             probes_passed=row.probes_passed,
         ),
-        demoted_until=row.demoted_until,
+        demoted_at=row.demoted_at,
         demoted_for=row.demoted_for,
         relapses=row.relapses,
         receipt_wait_s=row.receipt_wait_s,

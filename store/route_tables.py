@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Text, text
 from sqlmodel import Field, SQLModel
 
 from domain.routing import Mode
@@ -77,6 +77,7 @@ class RouteHealth(SQLModel, table=True):
     learnt_at: int = Field(default=0, sa_type=BigInteger)
     baseline_proved: float = 0.0
     baseline_total: float = 0.0
+    recent: str = Field(default="", max_length=60, sa_column_kwargs={"server_default": text("''")})
     accepted: float = 0.0
     receipts: str = Field(default="{}", sa_type=Text)
     proofs: str = Field(default="{}", sa_type=Text)
@@ -89,7 +90,30 @@ class RouteHealth(SQLModel, table=True):
     probe_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     probes_lost: int = 0
     probes_passed: int = 0
-    demoted_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    demoted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     demoted_for: str | None = Field(default=None, max_length=32)
     relapses: int = 0
     changed_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class NumberHealth(SQLModel, table=True):
+    """What is known of a number: discounted counts. Written by who read `version`, and by nobody else.
+
+    Of `judged` messages so many were `proved`, of `accepted` ones so many `received`, of `answered` ones so many
+    refused as `blocked` or `spam`.
+    """
+
+    __tablename__ = "number_health"
+    __table_args__ = (
+        ForeignKeyConstraint(["number_id"], ["sender_number.id"], ondelete="CASCADE", name="number_health_number"),
+    )
+
+    number_id: UUID = Field(primary_key=True)
+    version: int = Field(default=0, sa_type=BigInteger)
+    proved: float = 0.0
+    judged: float = 0.0
+    received: float = 0.0
+    accepted: float = 0.0
+    blocked: float = 0.0
+    spam: float = 0.0
+    answered: float = 0.0

@@ -4,13 +4,24 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Table, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
 from domain.statuses import AccountStatus, AttemptStatus, Environment, VerificationStatus
 from store.times import UtcDateTime
 
 _PENDING = text("status = 'pending'")
+_UNLEARNT = text("learnt < 2")
 _WAITING = text("status = 'planned' AND waits_until IS NOT NULL")
 
 
@@ -165,6 +176,7 @@ class Attempt(SQLModel, table=True):
             sqlite_where=text("status = 'planned'"),
             postgresql_where=text("status = 'planned'"),
         ),
+        Index("attempt_unlearnt", "answered_at", sqlite_where=_UNLEARNT, postgresql_where=_UNLEARNT),
         Index("attempt_waiting", "number_id", "waits_until", sqlite_where=_WAITING, postgresql_where=_WAITING),
     )
 
@@ -196,6 +208,7 @@ class Attempt(SQLModel, table=True):
     price_micros: int | None = Field(default=None, sa_type=BigInteger)
     explanation: str | None = Field(default=None, sa_type=Text)
     waits_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    learnt: int | None = Field(default=None, sa_type=SmallInteger)
 
 
 class NumberGuard(SQLModel, table=True):

@@ -16,13 +16,14 @@ from domain.statuses import AttemptStatus, Environment, SubmissionStatus
 from rules.routing.breaker import Breaker, BreakerState
 from rules.routing.eligibility import Rule
 from rules.routing.explanation import of_text, replay, replay_from_draws
+from rules.routing.learning import Health
 from store.attempts import explanations_of, plan_attempt, read_attempt
 from store.authorisations import Pair, authorise, revoke
 from store.engine import Database
 from store.number_tables import SenderNumber
 from store.numbers import move_number
 from store.plans import Routed, plan_of
-from store.route_health import Group, Health, begin_health, read_health, write_health
+from store.route_health import Group, begin_health, read_health, write_health
 from store.route_policies import put_policy
 from store.router import Router
 from store.routing_leases import hold_region, rotate_routing_lease
@@ -243,7 +244,7 @@ async def test_a_demoted_route_is_passed_over_and_taken_when_nothing_else_is_the
     country = a_country()
     demoted = await a_sender(database, country, price_micros=1)
     facts = await pending_to(database, country)
-    fallen = Health(demoted_until=facts.created_at, demoted_for="conversion_fell")
+    fallen = Health(demoted_at=facts.created_at, demoted_for="conversion_fell")
     await know(database, f"alpha/{country}/long_code/sms", country, fallen)
 
     alone = await begun_without_probe(database, country)

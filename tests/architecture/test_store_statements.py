@@ -41,6 +41,7 @@ EXCEPTIONS = {
     "store.upkeep._FORGOTTEN": _UPKEEP,
     "store.verifications._DUE": _UPKEEP,
     "store.routing_leases._DUE": _POOL,
+    "store.learning._NEW": "learns of routes from the messages of all accounts, and keeps none of them",
     "store.queueing._AHEAD": "counts a number's line, whosever the messages are",
     "store.queueing._BUCKETS": _WORKER,
     "store.verifications._BY_ID": _WORKER,

@@ -13,12 +13,13 @@ from domain.statuses import Environment
 from rules.routing.breaker import BreakerState, after_outcome
 from rules.routing.capacity import MICROS, bucket_of, may_leave_us
 from rules.routing.evidence import Evidence
+from rules.routing.learning import Health
 from rules.routing.proportions import Share
 from rules.routing.sketch import sketch_of
 from store.authorisations import Pair, authorisations_for, authorise, revoke
 from store.capacity import give_back_parts, read_bucket, set_bucket, slow_bucket, take_parts
 from store.engine import Database
-from store.route_health import Group, Health, begin_health, read_health, take_probe, write_health
+from store.route_health import Group, begin_health, read_health, take_probe, write_health
 from store.route_policies import EVERYWHERE_ELSE, find_policy, list_policies, put_policy
 from tests.building import a_caller
 from tests.store.crowd import Crowd
@@ -232,7 +233,7 @@ async def test_what_is_known_is_read_as_it_was_written(database: Database) -> No
         receipts=sketch_of([1, 2, 30]),
         proofs=sketch_of([14]),
         breaker=breaker,
-        demoted_until=datetime(2026, 12, 1, tzinfo=UTC),
+        demoted_at=datetime(2026, 12, 1, tzinfo=UTC),
         demoted_for="conversion_fell",
         relapses=2,
     )
