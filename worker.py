@@ -35,6 +35,7 @@ from activities.upkeep import UpkeepActivities
 from activities.webhooks import WebhookActivities
 from domain.messages import VERIFICATION_QUEUE, WEBHOOK_QUEUE, carrier_queue
 from runtime.key_settings import key_encryption
+from runtime.leaving import leave
 from runtime.logs import configure_logs
 from runtime.settings import Settings, read_settings, reference
 from runtime.setup import (
@@ -232,6 +233,7 @@ def main() -> None:
         asyncio.run(run(orders, settings))
     except (BadKeyError, MissingKeyError, WrongKeyError) as error:
         sys.exit(str(error))
+    leave()
 
 
 if __name__ == "__main__":
