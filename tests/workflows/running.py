@@ -180,9 +180,9 @@ def _timer(events: Iterable[HistoryEvent]) -> str:
     return next(iter(running.values()), "")
 
 
-async def until(condition: Callable[[], object]) -> None:
+async def until(condition: Callable[[], object], *, within_s: float = _PATIENCE_S) -> None:
     """Wait, in real time, until a condition holds."""
-    limit = time.monotonic() + _PATIENCE_S
+    limit = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < limit, "it did not come true in time"
         await asyncio.sleep(0.005)

@@ -168,7 +168,8 @@ async def test_what_was_started_in_clear_waits_for_a_lenient_worker_and_ends_wel
         async with AsyncExitStack() as stack:
             for each in workers(lenient, fakes, regions=("eu",)):
                 await stack.enter_async_context(each)
-            await until(lambda: fakes.sent)
+            # The server gives a task that failed, or that its worker took along, out again after ten seconds.
+            await until(lambda: fakes.sent, within_s=PATIENCE_S)
             ended = VerificationEnded(status=VerificationStatus.APPROVED)
             await lenient.get_workflow_handle(handle.id).signal(VerificationWorkflow.ended, ended)
             result = await lenient.get_workflow_handle(handle.id, result_type=VerificationResult).result()
