@@ -15,6 +15,7 @@ from api.v1.models import StrictBody
 from domain.access import USUAL_SCOPES, Scope
 from domain.oauth import ClientFacts, ClientMethod, TokenFormat
 from domain.statuses import Environment
+from security.client_keys import MOST_KEYS
 from services.allowlists import MAX_NETWORKS
 from services.api_keys import DEFAULT_DAYS, MAX_DAYS
 from services.oauth_clients import ClientRequest, MadeClient
@@ -23,6 +24,12 @@ router = APIRouter(prefix="/v1/clients", tags=["clients"], route_class=StrictRou
 _Name = Annotated[str, StringConstraints(max_length=64, pattern=r"^\P{C}*$")]
 _Network = Annotated[str, StringConstraints(min_length=2, max_length=49, pattern=r"^[0-9A-Fa-f:./]+$")]
 ClientId = Annotated[str, Path(description="As the client's creation answered it.", max_length=64)]
+
+
+class KeySetIn(BaseModel):
+    """Public keys as RFC 7517 has them; what else stands in the set is not looked at."""
+
+    keys: list[dict[str, Any]] = Field(min_length=1, max_length=MOST_KEYS, description="P-256, Ed25519 or RSA.")
 
 
 class NewClientIn(StrictBody):
@@ -42,9 +49,8 @@ class NewClientIn(StrictBody):
     token_format: TokenFormat = Field(
         default=TokenFormat.OPAQUE, description="`jwt` where others are to verify its tokens too, by `/oauth2/jwks`."
     )
-    jwks: dict[str, Any] | None = Field(
-        default=None,
-        description="Public keys (RFC 7517: P-256, Ed25519, RSA) of a client that signs, and gets no secret.",
+    jwks: KeySetIn | None = Field(
+        default=None, description="Public keys of a client that signs assertions, and gets no secret."
     )
 
     def to_request(self, *, environment: Environment, usual: frozenset[Scope]) -> ClientRequest:
@@ -55,7 +61,7 @@ class NewClientIn(StrictBody):
             scopes=usual if self.scopes is None else frozenset(self.scopes),
             allowlist=tuple(self.allowlist),
             token_format=self.token_format,
-            jwks=self.jwks,
+            jwks=None if self.jwks is None else {"keys": self.jwks.keys},
             days=self.expires_in_days,
         )
 

@@ -22,7 +22,7 @@ class CallerOut(BaseModel):
     account_id: str | None
     account_name: str
     environment: Environment
-    key_id: str
+    key_id: str = Field(description="The key's id, or the `client_id` where a token was sent.")
     scopes: list[Scope]
     role: Role | None
     address: str | None = Field(description="Your address as we see it: what an allowlist must let in.")

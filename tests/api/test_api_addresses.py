@@ -135,6 +135,18 @@ async def test_the_sixth_wrong_credential_of_an_address_in_a_minute_is_asked_to_
     assert all(1 <= int(each.headers["retry-after"]) <= 60 for each in answers[5:])
 
 
+async def test_wrong_clients_of_the_token_endpoint_are_counted_with_wrong_keys(throttling: Server) -> None:
+    address = "192.0.2.77"
+    form = {"grant_type": "client_credentials", "client_id": "00000000", "client_secret": "x"}
+    async with opened(throttling, headers={XFF: address}) as stranger:
+        keys = [await stranger.get("/v1/limits", headers={"Authorization": "Bearer x"}) for _ in range(3)]
+        clients = [await stranger.post("/oauth2/token", data=form) for _ in range(4)]
+
+    assert [each.status_code for each in keys] == [401] * 3
+    assert [each.status_code for each in clients] == [401] * 2 + [429] * 2
+    assert clients[-1].json()["code"] == "authentication-throttled"
+
+
 async def test_other_addresses_and_right_credentials_go_on_and_reset_nothing(throttling: Server) -> None:
     async with calling(throttling) as api:
         told = Counter[int]()

@@ -1,5 +1,6 @@
 """Clients and tokens on SQLite and PostgreSQL: found while they live, forgotten afterwards, read over a rotation."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from services.oauth import OAuth, oauth_of
 from services.oauth_clients import ClientRequest
 from services.refusals import Refusals
 from store import oauth_clients, oauth_tokens
+from store.audit_tables import AuditRow
 from store.engine import Database
 from store.oauth_tables import OAuthToken, RevokedToken, UsedAssertion
 from store.oauth_tokens import deny
@@ -156,3 +158,19 @@ async def _issued_before(database: Database, client: KnownClient, *, seconds: in
             ends = update(table).where(table.c.client_id == client.client_id)
             await connection.execute(ends.values(expires_at=now_plus(900 - seconds)))
     return issued
+
+
+async def test_clients_that_are_not_the_one_are_in_the_trail_once_with_their_count(own_database: Database) -> None:
+    refusals = Refusals(own_database)
+    wired = oauth_of(database=own_database, keys=KEYS, issuer=ISSUER, refusals=refusals, changed=lambda: None)
+    for _ in range(3):
+        with pytest.raises(InvalidClientError):
+            await wired.authentication.who_asks(Proof(client_id="00000000", secret="x"), address=None)
+
+    await refusals.drain()
+
+    rows_of = table_of(AuditRow)
+    async with own_database.reading() as connection:
+        found = (await connection.execute(select(rows_of).where(rows_of.c.subject == "client:00000000"))).all()
+    assert {each.action for each in found} == {"authentication.failed"}
+    assert sum(json.loads(each.details)["count"] for each in found) == 3

@@ -2,14 +2,18 @@
 
 from ipaddress import ip_address
 
+import pytest
 from sqlalchemy import event, select
 
 from api.parts import Parts
 from domain.facts import Caller
+from domain.oauth import TokenFormat
+from services.client_authentication import Proof
+from services.oauth_clients import ClientRequest
 from store.audit_tables import AuditRow
 from store.engine import Database
 from store.tables import ApiKey, KeySighting, table_of
-from tests.building import a_key, use_cases
+from tests.building import a_caller, a_key, use_cases
 
 ENTRIES, SIGHTINGS, KEYS = table_of(AuditRow), table_of(KeySighting), table_of(ApiKey)
 
@@ -21,10 +25,8 @@ async def use(parts: Parts, key: str, *, addresses: range) -> None:
     await parts.sightings.write()
 
 
-async def alarms(database: Database, caller: Caller) -> list[str]:
-    query = select(ENTRIES.c.details).where(
-        ENTRIES.c.chain == caller.account_id.hex, ENTRIES.c.action == "key.used_widely"
-    )
+async def alarms(database: Database, caller: Caller, *, action: str = "key.used_widely") -> list[str]:
+    query = select(ENTRIES.c.details).where(ENTRIES.c.chain == caller.account_id.hex, ENTRIES.c.action == action)
     async with database.reading() as connection:
         return list((await connection.execute(query)).scalars())
 
@@ -41,6 +43,24 @@ async def test_a_key_used_from_fifty_addresses_over_two_processes_raises_one_ala
 
     assert before == []
     assert await alarms(database, caller) == ['{"addresses":50}']
+
+
+@pytest.mark.parametrize("token_format", list(TokenFormat))
+async def test_the_tokens_of_a_client_raise_it_together(database: Database, token_format: TokenFormat) -> None:
+    caller = await a_caller(database)
+    oauth = use_cases(database).oauth
+    request = ClientRequest(environment=caller.environment, token_format=token_format)
+    made = await oauth.clients.make(caller.account_id, request, actor="system")
+    proof = Proof(client_id=made.facts.client_id, secret=made.secret)
+    client = await oauth.authentication.who_asks(proof, address=None)
+    tokens = [(await oauth.tokens.issue(client, scope=None)).text for _ in range(2)]
+    parts = use_cases(database)
+
+    for token, addresses in zip(tokens, (range(25), range(25, 50)), strict=True):
+        await use(parts, token, addresses=addresses)
+
+    assert await alarms(database, caller, action="client.used_widely") == ['{"addresses":50}']
+    assert await alarms(database, caller) == []
 
 
 async def test_addresses_are_written_down_as_keyed_hashes_only(database: Database) -> None:
