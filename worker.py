@@ -9,10 +9,11 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import structlog
@@ -31,6 +32,7 @@ from activities.audit_keeping import AuditKeeping
 from activities.conclusion import ConclusionActivities
 from activities.delivery import DeliveryActivities
 from activities.planning import PlanningActivities
+from activities.pool_health import PoolHealthActivities
 from activities.upkeep import UpkeepActivities
 from activities.webhooks import WebhookActivities
 from domain.messages import VERIFICATION_QUEUE, WEBHOOK_QUEUE, carrier_queue
@@ -64,7 +66,8 @@ from services.workflow_gateway import VerificationWorkflows
 from store.engine import Database
 from store.route_book import RouteBook
 from store.router import Router
-from workflows import upkeep
+from workflows import pool_health, upkeep
+from workflows.pool_health import PoolHealthWorkflow
 from workflows.upkeep import UpkeepWorkflow
 from workflows.verification import VerificationWorkflow
 from workflows.webhook_dispatch import WebhookDispatchWorkflow
@@ -126,7 +129,8 @@ async def run(orders: Orders, settings: Settings) -> None:
             for region in orders.regions:
                 await stack.enter_async_context(_carrier_worker(client, delivery, region))
         if orders.role in {"all", "workflows"}:
-            await _schedule_upkeep(client)
+            await _schedule(client, UpkeepWorkflow.run, name=upkeep.SCHEDULE_ID, every_s=upkeep.EVERY_S)
+            await _schedule(client, PoolHealthWorkflow.run, name=pool_health.SCHEDULE_ID, every_s=pool_health.EVERY_S)
         _log.info("worker_ready", role=orders.role, regions=list(orders.regions))
         await stop.wait()
     await database.close()
@@ -143,11 +147,12 @@ def _workflow_worker(
     return Worker(
         client,
         task_queue=VERIFICATION_QUEUE,
-        workflows=[VerificationWorkflow, UpkeepWorkflow, WebhookDispatchWorkflow],
+        workflows=[VerificationWorkflow, UpkeepWorkflow, PoolHealthWorkflow, WebhookDispatchWorkflow],
         activities=[
             PlanningActivities(database=database, router=router).plan_next,
             ConclusionActivities(database=database, failures_cap=cap).conclude,
             mending.mend,
+            PoolHealthActivities(database=database).judge_pools,
         ],
         max_cached_workflows=5_000,
         sticky_queue_schedule_to_start_timeout=_ASK_THE_SAME_WORKER,
@@ -215,14 +220,14 @@ async def _client_once_there(settings: Settings, keys: KeyRing, stop: asyncio.Ev
     return None
 
 
-async def _schedule_upkeep(client: Client) -> None:
-    """Have Temporal start upkeep on its schedule; the first worker of an instance makes it, the others find it."""
+async def _schedule(client: Client, run: Callable[..., Any], *, name: str, every_s: int) -> None:
+    """Have Temporal start a workflow on its schedule; the first worker of an instance makes it, the others find it."""
     schedule = Schedule(
-        action=ScheduleActionStartWorkflow(UpkeepWorkflow.run, id="upkeep", task_queue=VERIFICATION_QUEUE),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=upkeep.EVERY_S))]),
+        action=ScheduleActionStartWorkflow(run, id=name, task_queue=VERIFICATION_QUEUE),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(seconds=every_s))]),
     )
     with contextlib.suppress(ScheduleAlreadyRunningError):
-        await client.create_schedule(upkeep.SCHEDULE_ID, schedule)
+        await client.create_schedule(name, schedule)
 
 
 def main() -> None:

@@ -176,3 +176,13 @@ class UpkeepReport:
     expired: int = 0
     forgotten: int = 0
     woken: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolHealthReport:
+    """Answer of the activity that judges pools: how many routes and numbers it decided about."""
+
+    demoted: int = 0
+    restored: int = 0
+    quarantined: int = 0
+    returned: int = 0

@@ -100,7 +100,7 @@ async def read_numbers(connection: AsyncConnection, numbers: Sequence[UUID]) -> 
         values = {"number_id": each, "version": 0, **dict.fromkeys(_COUNTS, 0.0)}
         await connection.execute(_BEGIN[connection.dialect.name].values(**values))
     rows = await connection.execute(_READ, {"of_numbers": list(set(numbers))})
-    return {row.number_id: KnownNumber(row.version, _record(row)) for row in rows}
+    return {row.number_id: KnownNumber(row.version, number_record(row)) for row in rows}
 
 
 async def write_number(connection: AsyncConnection, number_id: UUID, known: KnownNumber) -> bool:
@@ -120,7 +120,8 @@ async def write_number(connection: AsyncConnection, number_id: UUID, known: Know
     return bool((await connection.execute(_WRITE, values)).rowcount)
 
 
-def _record(row: Any) -> NumberRecord:
+def number_record(row: Any) -> NumberRecord:
+    """Return the record of a row that has a number's counts."""
     return NumberRecord(
         proved=Share(row.proved, row.judged),
         received=Share(row.received, row.accepted),

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 from domain.routing import Mode
@@ -117,3 +117,21 @@ class NumberHealth(SQLModel, table=True):
     blocked: float = 0.0
     spam: float = 0.0
     answered: float = 0.0
+
+
+class RouteDecision(SQLModel, table=True):
+    """That a route or a number was set aside or taken back, and the figures that it rests on, as JSON."""
+
+    __tablename__ = "route_decision"
+    __table_args__ = (
+        one_of("environment", Environment, name="route_decision_environment"),
+        Index("route_decision_listed", "environment", "country", "decided_at"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    environment: str = Field(max_length=16)
+    country: str = Field(max_length=2)
+    kind: str = Field(max_length=32)
+    subject: str = Field(max_length=96)
+    evidence: str = Field(sa_type=Text)
+    decided_at: datetime = Field(sa_type=UtcDateTime)

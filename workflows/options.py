@@ -29,3 +29,7 @@ DISPATCH_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), max
 # Upkeep comes again by its schedule; one run need not be stubborn.
 UPKEEP = timedelta(seconds=50)
 UPKEEP_RETRIES = RetryPolicy(maximum_attempts=2)
+
+# The health of pools, likewise.
+POOL_HEALTH = timedelta(seconds=30)
+POOL_HEALTH_RETRIES = RetryPolicy(maximum_attempts=2)

@@ -1,0 +1,162 @@
+"""Decisions about routes and numbers: for which countries there may be one, who is told, what was decided."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BindParameter, String, bindparam, insert, or_, select, union
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from domain.audit import JsonScalar
+from domain.ids import new_id
+from domain.routing import NumberFacts, NumberState
+from domain.statuses import Environment
+from rules.routing.health import NumberRecord, Trouble
+from rules.routing.verdicts import Decided
+from store.learning import number_record
+from store.number_tables import SenderNumber
+from store.numbers import number_facts
+from store.route_tables import NumberHealth, RouteDecision, RouteHealth
+from store.tables import Verification, table_of
+from store.times import fixed, now, now_plus
+
+_decision, _health, _number = table_of(RouteDecision), table_of(RouteHealth), table_of(SenderNumber)
+_known, _verification = table_of(NumberHealth), table_of(Verification)
+# What was learnt longer ago was looked at when it was.
+_NEWS_S = 120
+# Whoever wrote to a country within a day is told of what becomes of its routes.
+_CONCERNED_S, _MOST_CONCERNED = 86_400, 1_000
+_TROUBLES = [fixed(each) for each in sorted(Trouble)]
+_IS_BACK = (
+    _number.c.state == fixed(NumberState.QUARANTINED),
+    _number.c.state_reason.in_(_TROUBLES),
+    _number.c.state_until <= now(),
+)
+_WITH_NEWS = union(
+    select(_health.c.environment, _health.c.country).where(_health.c.changed_at > now_plus(-_NEWS_S)),
+    select(_number.c.environment, _number.c.country).where(*_IS_BACK),
+)
+_CONCERNED = (
+    select(_verification.c.account_id)
+    .where(
+        _verification.c.environment == bindparam("of_environment"),
+        _verification.c.country == bindparam("of_country"),
+        _verification.c.created_at > now_plus(-_CONCERNED_S),
+    )
+    .distinct()
+    .order_by(_verification.c.account_id)
+    .limit(_MOST_CONCERNED)
+)
+_POOL = (
+    select(_number, *(column for column in _known.c if column.name != "version"))
+    .outerjoin(_known, _known.c.number_id == _number.c.id)
+    .where(_number.c.environment == bindparam("of_environment"), _number.c.country == bindparam("of_country"))
+    .order_by(_number.c.id)
+)
+_BACK = (
+    select(_number)
+    .where(
+        _number.c.environment == bindparam("of_environment"), _number.c.country == bindparam("of_country"), *_IS_BACK
+    )
+    .order_by(_number.c.id)
+)
+_ANY_COUNTRY: BindParameter[str | None] = bindparam("of_country", type_=String())
+_LIST = (
+    select(_decision)
+    .where(
+        _decision.c.environment == bindparam("of_environment"),
+        or_(_ANY_COUNTRY.is_(None), _decision.c.country == _ANY_COUNTRY),
+    )
+    .order_by(_decision.c.decided_at.desc(), _decision.c.id.desc())
+    .limit(bindparam("at_most"))
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionFacts:
+    """A decision as stored."""
+
+    country: str
+    kind: Decided
+    subject: str
+    evidence: Mapping[str, JsonScalar]
+    decided_at: datetime
+
+
+async def countries_with_news(connection: AsyncConnection) -> list[tuple[Environment, str]]:
+    """Return the countries for which something was learnt lately, or a number's quarantine is over."""
+    rows = await connection.execute(_WITH_NEWS)
+    return sorted((Environment(row.environment), row.country) for row in rows)
+
+
+async def accounts_concerned(connection: AsyncConnection, country: str, *, environment: Environment) -> list[UUID]:
+    """Return the accounts that wrote to a country within a day."""
+    values = {"of_environment": environment.value, "of_country": country}
+    return list((await connection.execute(_CONCERNED, values)).scalars())
+
+
+async def known_numbers(
+    connection: AsyncConnection, country: str, *, environment: Environment
+) -> list[tuple[NumberFacts, NumberRecord]]:
+    """Return the numbers of a pool of which something is known, with it."""
+    rows = await connection.execute(_POOL, {"of_environment": environment.value, "of_country": country})
+    return [(number_facts(row), number_record(row)) for row in rows if row.judged is not None]
+
+
+async def numbers_back(connection: AsyncConnection, country: str, *, environment: Environment) -> list[NumberFacts]:
+    """Return the numbers of a pool whose quarantine for their health is over."""
+    rows = await connection.execute(_BACK, {"of_environment": environment.value, "of_country": country})
+    return [number_facts(row) for row in rows]
+
+
+async def keep_decision(
+    connection: AsyncConnection,
+    country: str,
+    *,
+    environment: Environment,
+    decided: Decided,
+    subject: str,
+    evidence: Mapping[str, JsonScalar],
+) -> None:
+    """Write down what was decided, and what it rests on."""
+    values = {
+        "id": new_id(),
+        "environment": environment.value,
+        "country": country,
+        "kind": decided.value,
+        "subject": subject,
+        "evidence": json.dumps(dict(evidence), separators=(",", ":")),
+    }
+    await connection.execute(insert(_decision).values(**values, decided_at=now()))
+
+
+async def decisions(
+    connection: AsyncConnection, *, environment: Environment, country: str | None, at_most: int
+) -> list[DecisionFacts]:
+    """Return the latest decisions of an environment, or of one of its countries, newest first."""
+    values = {"of_environment": environment.value, "of_country": country, "at_most": at_most}
+    return [_facts(row) for row in await connection.execute(_LIST, values)]
+
+
+async def forget_record(connection: AsyncConnection, number_id: UUID) -> None:
+    """Forget what is known of a number: it begins anew."""
+    await connection.execute(_known.delete().where(_known.c.number_id == number_id))
+
+
+async def database_now(connection: AsyncConnection) -> datetime:
+    """Return the database's time."""
+    moment: datetime = (await connection.execute(select(now()))).scalar_one()
+    return moment
+
+
+def _facts(row: Any) -> DecisionFacts:
+    return DecisionFacts(
+        country=row.country,
+        kind=Decided(row.kind),
+        subject=row.subject,
+        evidence=json.loads(row.evidence),
+        decided_at=row.decided_at,
+    )

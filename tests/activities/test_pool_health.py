@@ -1,0 +1,187 @@
+"""What is decided about routes and numbers from what was learnt of them: once, with its evidence, and told."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+
+from activities.pool_health import PoolHealthActivities
+from domain.facts import Caller
+from domain.ids import number_id as public_id
+from domain.routing import Mode, NumberFacts, NumberState, RoutePolicyFacts
+from rules.routing.health import NumberRecord
+from rules.routing.learning import Health
+from rules.routing.proportions import Share
+from rules.routing.verdicts import Decided
+from store.engine import Database
+from store.learning import KnownNumber, read_numbers, write_number
+from store.number_tables import SenderNumber
+from store.numbers import find_number
+from store.route_decisions import DecisionFacts, decisions
+from store.route_health import read_health
+from store.tables import table_of
+from store.times import now_plus
+from tests.activities.test_routes_from_pools import a_sender, know, pending_to, set_policy
+from tests.building import a_caller
+from tests.store.numbering import SANDBOX, a_country
+from tests.store.test_store_events import types_of
+
+WELL = Share(850, 1000)
+FALLEN = Health(baseline=WELL, recent="f" * 40 + "p" * 10)
+
+
+async def judge(database: Database) -> None:
+    await PoolHealthActivities(database=database).judge_pools()
+
+
+async def a_route(database: Database, health: Health) -> tuple[str, str]:
+    """Return a country and the only group of routes there, of which this is known."""
+    country = a_country()
+    name = f"alpha/{country}/long_code/sms"
+    await know(database, name, country, health)
+    return country, name
+
+
+async def health_of(database: Database, country: str) -> Health:
+    async with database.reading() as connection:
+        (known,) = (await read_health(connection, country, environment=SANDBOX)).values()
+    return known
+
+
+async def decided(database: Database, country: str) -> list[DecisionFacts]:
+    async with database.reading() as connection:
+        return await decisions(connection, environment=SANDBOX, country=country, at_most=10)
+
+
+async def known_as(database: Database, number: NumberFacts, record: NumberRecord) -> None:
+    async with database.transaction() as connection:
+        known = (await read_numbers(connection, [number.id]))[number.id]
+        assert await write_number(connection, number.id, KnownNumber(known.version, record))
+
+
+def a_record(*, proved: int = 85, blocked: int = 0) -> NumberRecord:
+    nothing = Share(0, 100)
+    return NumberRecord(proved=Share(proved, 100), received=Share(90, 100), blocked=Share(blocked, 100), spam=nothing)
+
+
+async def state_of(database: Database, number: NumberFacts) -> NumberFacts:
+    async with database.reading() as connection:
+        found = await find_number(connection, number.id, environment=SANDBOX)
+    assert found is not None
+    return found
+
+
+async def concerned(database: Database, country: str, *, mode: Mode) -> Caller:
+    """Return an account that wrote to a country and has its messages routed so."""
+    caller = await a_caller(database)
+    await pending_to(database, country, caller)
+    policy = RoutePolicyFacts(country=country, is_allowed=True, primary_pool=country, mode=mode)
+    await set_policy(database, caller, policy)
+    return caller
+
+
+async def test_a_route_that_converts_far_less_than_it_did_is_demoted_once_with_the_figures(database: Database) -> None:
+    country, name = await a_route(database, FALLEN)
+
+    await asyncio.gather(*(judge(database) for _ in range(4)))
+    await judge(database)
+
+    health, (decision,) = await health_of(database, country), await decided(database, country)
+    assert (health.demoted_for, health.relapses, health.recent) == ("conversion_fell", 1, "")
+    assert (decision.kind, decision.subject) == (Decided.ROUTE_DEMOTED, name)
+    assert decision.evidence == {
+        "seen_of_1000": 200,
+        "seen": 50,
+        "expected_of_1000": 850,
+        "expected_from": 1000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [(Mode.ORDERED, "route.demoted"), (Mode.CHEAPEST, "route.demoted"), (Mode.ADAPTIVE, "pool.unstable")],
+)
+async def test_who_writes_there_is_told_as_its_mode_has_it(database: Database, mode: Mode, told: str) -> None:
+    country, _ = await a_route(database, FALLEN)
+    caller, other = await concerned(database, country, mode=mode), await a_caller(database)
+
+    await judge(database)
+
+    assert told in await types_of(database, caller)
+    assert await types_of(database, other) == []
+
+
+async def test_a_demoted_route_comes_back_by_what_was_planned_since(database: Database) -> None:
+    country, _ = await a_route(database, FALLEN)
+    await judge(database)
+    demoted = await health_of(database, country)
+    caller = await concerned(database, country, mode=Mode.ORDERED)
+
+    await know(database, f"alpha/{country}/long_code/sms", country, replace(demoted, recent="p" * 9))
+    await judge(database)
+    too_few = await health_of(database, country)
+    await know(database, f"alpha/{country}/long_code/sms", country, replace(demoted, recent="p" * 10))
+    await judge(database)
+
+    assert too_few.demoted_at is not None
+    assert (await health_of(database, country)).demoted_at is None
+    assert [each.kind for each in await decided(database, country)] == [Decided.ROUTE_RESTORED, Decided.ROUTE_DEMOTED]
+    assert await types_of(database, caller) == ["route.restored"]
+
+
+async def test_a_route_that_does_its_work_is_left_alone(database: Database) -> None:
+    country, _ = await a_route(database, Health(baseline=WELL, recent="p" * 50 + "f" * 10))
+
+    await judge(database)
+
+    assert await decided(database, country) == []
+
+
+async def test_a_number_that_does_worse_than_its_pool_is_set_aside_and_comes_back_with_nothing_known(
+    database: Database,
+) -> None:
+    country, _ = await a_route(database, Health())
+    good, bad = await a_sender(database, country), await a_sender(database, country)
+    await known_as(database, good, a_record())
+    await known_as(database, bad, a_record(proved=5))
+
+    await judge(database)
+    aside = await state_of(database, bad)
+    await let_quarantine_end(database, bad)
+    await judge(database)
+    back = await state_of(database, bad)
+    await judge(database)
+
+    assert (aside.state, aside.state_reason, aside.relapses) == (NumberState.QUARANTINED, "conversion_low", 1)
+    assert aside.state_until is not None
+    assert (back.state, (await state_of(database, bad)).state) == (NumberState.AVAILABLE, NumberState.AVAILABLE)
+    assert (await state_of(database, good)).state is NumberState.AVAILABLE
+    assert {each.subject for each in await decided(database, country)} == {public_id(bad.id)}
+
+
+async def test_a_number_refused_for_its_sender_is_set_aside_longer_each_time(database: Database) -> None:
+    country, _ = await a_route(database, Health())
+    number = await a_sender(database, country)
+    await known_as(database, number, a_record(blocked=40))
+    lasts = []
+
+    for _ in range(2):
+        await judge(database)
+        aside = await state_of(database, number)
+        assert aside.state_reason == "sender_blocked"
+        assert aside.state_until is not None
+        decision, *_ = await decided(database, country)
+        lasts.append(aside.state_until - decision.decided_at)
+        await let_quarantine_end(database, number)
+        await judge(database)
+        await known_as(database, number, a_record(blocked=40))
+
+    assert [round(each / timedelta(hours=1)) for each in lasts] == [24, 48]
+
+
+async def let_quarantine_end(database: Database, number: NumberFacts) -> None:
+    table = table_of(SenderNumber)
+    async with database.transaction() as connection:
+        await connection.execute(update(table).where(table.c.id == number.id).values(state_until=now_plus(-1)))
