@@ -28,6 +28,7 @@ from api.v1 import (
     policies,
     pools,
     reference,
+    routes,
     sandbox,
     session,
     verifications,
@@ -36,6 +37,31 @@ from api.v1 import (
 
 VERSION = "0.1.0"
 _ABOUT = "Verify that a person holds a phone number: start a verification, check the code the person typed."
+
+_WITH_ROUTES = (
+    verifications,
+    events,
+    webhooks,
+    numbers,
+    pools,
+    policies,
+    routes,
+    sandbox,
+    accounts,
+    keys,
+    clients,
+    me,
+    operators,
+    session,
+    approvals,
+    audit,
+    reference,
+    codec,
+    codec_session,
+    oauth,
+    receipts,
+    health,
+)
 
 OpenParts: TypeAlias = Callable[[], AbstractAsyncContextManager[Parts]]
 
@@ -63,29 +89,7 @@ def create_app(open_parts: OpenParts, *, temporal_ui_origin: str | None = None) 
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    for each in (
-        verifications,
-        events,
-        webhooks,
-        numbers,
-        pools,
-        policies,
-        sandbox,
-        accounts,
-        keys,
-        clients,
-        me,
-        operators,
-        session,
-        approvals,
-        audit,
-        reference,
-        codec,
-        codec_session,
-        oauth,
-        receipts,
-        health,
-    ):
+    for each in _WITH_ROUTES:
         app.include_router(each.router)
     app.include_router(codec_session.pages)
     app.include_router(pages.router)

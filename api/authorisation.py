@@ -69,6 +69,8 @@ OPERATIONS: Mapping[str, Access] = {
     "read_route_policy": _for(Scope.ROUTES),
     "put_route_policy": _for(Scope.ROUTES, roles=RUNNERS, sensitive=True),
     "recommend_routes": _for(Scope.ROUTES),
+    "read_routes_health": _for(Scope.ROUTES),
+    "explain_route": _for(Scope.ROUTES),
     # The sandbox.
     "read_outbox": _for(Scope.SANDBOX, roles=RUNNERS),
     "list_carriers": _for(Scope.SANDBOX, roles=RUNNERS),

@@ -126,7 +126,7 @@ def parts_of(
     http: httpx2.AsyncClient,
 ) -> Parts:
     """Return the use cases, wired."""
-    watch, sightings = AccessWatch(database), Sightings(database=database, keys=keys)
+    watch, sightings, router = AccessWatch(database), Sightings(database=database, keys=keys), _router(settings)
     presenter, limits, draining = Presenter(number_sealer(keys)), settings.check_limits, Draining()
     reading, refusals = Reading(database=database, presenter=presenter), Refusals(database)
     oauth = oauth_of(database=database, keys=keys, issuer=settings.issuer, refusals=refusals, changed=watch.moved)
@@ -145,7 +145,7 @@ def parts_of(
         leaked_keys=LeakedKeys(database=database, keys=keys, tokens=oauth.access, changed=watch.moved),
         verifications=Verifications(
             database=database,
-            sends=_sends(settings, keys, refusals),
+            sends=_sends(settings, keys, router, refusals),
             presenter=presenter,
             reading=reading,
             workflows=workflows,
@@ -161,7 +161,7 @@ def parts_of(
             failures_cap=limits.failures_in_a_row,
         ),
         reading=reading,
-        routing=Routing(database=database),
+        routing=Routing(database=database, router=router, keys=keys),
         payloads=_payloads(settings, keys, database),
         receipts=_receipts(settings, database, workflows, refusals),
         sandbox=Sandbox(sandbox_control(settings, http), database=database, carriers=catalog(settings).carriers),
@@ -188,8 +188,11 @@ def _people(settings: Settings, keys: KeyRing, database: Database, refusals: Ref
     )
 
 
-def _sends(settings: Settings, keys: KeyRing, refusals: Refusals) -> Sends:
-    router = Router(RouteBook(catalog=catalog(settings), takes=sender_types()))
+def _router(settings: Settings) -> Router:
+    return Router(RouteBook(catalog=catalog(settings), takes=sender_types()))
+
+
+def _sends(settings: Settings, keys: KeyRing, router: Router, refusals: Refusals) -> Sends:
     return Sends(keys=keys, numbers=number_sealer(keys), router=router, limits=settings.check_limits, refusals=refusals)
 
 

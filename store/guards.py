@@ -128,6 +128,7 @@ def _take_send(insert: Any) -> Any:
 
 _TAKE_SEND = {"sqlite": _take_send(sqlite.insert), "postgresql": _take_send(postgresql.insert)}
 _READ = select(*_SEEN).where(_OF_NUMBER)
+_READ_LAST = select(*_SEEN, _LAST_SENDER).where(_OF_NUMBER, _guard.c.recent_sends != "")
 _GIVE_BACK = (
     update(_guard)
     .where(_OF_NUMBER, _mark(1) == bindparam("mark"))
@@ -211,6 +212,14 @@ async def add_failures(
 def new_person_salt() -> str:
     """Return a salt with which nothing that was sealed before can be opened: 32 hex digits."""
     return secrets.token_hex(_PERSON_SALT_BYTES)
+
+
+async def last_sender_of(connection: AsyncConnection, number: NumberKey) -> str | None:
+    """Return who wrote to a number last, where the next message should be from the same sender."""
+    row = (await connection.execute(_READ_LAST, number)).one_or_none()
+    if row is None or not is_sticky(send_facts(row).recent_sends[0], now=row.read_at):
+        return None
+    return None if row.last_sender is None else str(row.last_sender)
 
 
 def _still_seen(row: Any) -> str | None:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,7 +14,7 @@ from domain.ids import new_id
 from domain.routing import NumberFacts, NumberState
 from domain.statuses import Environment
 from rules.routing.health import NumberRecord, Trouble
-from rules.routing.verdicts import Decided
+from rules.routing.verdicts import Decided, DecisionFacts
 from store.learning import number_record
 from store.number_tables import SenderNumber
 from store.numbers import number_facts
@@ -73,17 +72,6 @@ _LIST = (
     .order_by(_decision.c.decided_at.desc(), _decision.c.id.desc())
     .limit(bindparam("at_most"))
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DecisionFacts:
-    """A decision as stored."""
-
-    country: str
-    kind: Decided
-    subject: str
-    evidence: Mapping[str, JsonScalar]
-    decided_at: datetime
 
 
 async def countries_with_news(connection: AsyncConnection) -> list[tuple[Environment, str]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Integer, bindparam, select, update
+from sqlalchemy import BindParameter, Integer, String, bindparam, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,6 +29,12 @@ _OF_GROUP = (
     _health.c.route_group == bindparam("of_group"),
 )
 _READ = select(_health, now().label("read_at")).where(*_OF_GROUP[:2]).order_by(_health.c.route_group)
+_ANY_COUNTRY: BindParameter[str | None] = bindparam("of_country", type_=String())
+_READ_ALL = (
+    select(_health, now().label("read_at"))
+    .where(_OF_GROUP[0], or_(_ANY_COUNTRY.is_(None), _health.c.country == _ANY_COUNTRY))
+    .order_by(_health.c.country, _health.c.route_group)
+)
 _WRITE = (
     update(_health)
     .where(*_OF_GROUP, _health.c.version == bindparam("seen"))
@@ -75,6 +81,14 @@ async def read_health(connection: AsyncConnection, country: str, *, environment:
     """Return what is known of the routes towards a country, by the group's name."""
     rows = await connection.execute(_READ, {"of_environment": environment.value, "of_country": country})
     return {row.route_group: _facts(row) for row in rows}
+
+
+async def read_country_healths(
+    connection: AsyncConnection, country: str | None, *, environment: Environment
+) -> list[tuple[Group, Health]]:
+    """Return what is known of the routes towards a country, or towards all, in one order."""
+    rows = await connection.execute(_READ_ALL, {"of_environment": environment.value, "of_country": country})
+    return [(Group(environment=environment, country=row.country, name=row.route_group), _facts(row)) for row in rows]
 
 
 async def write_health(connection: AsyncConnection, group: Group, health: Health) -> bool:

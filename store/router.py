@@ -7,6 +7,7 @@ message at a time may be.
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from random import Random
 from uuid import UUID
 
@@ -16,11 +17,12 @@ from domain.errors import NoRouteError
 from domain.facts import AttemptFacts, VerificationFacts
 from domain.ids import new_id
 from domain.messages import FailOverCause
-from domain.routing import RoutePolicyFacts
+from domain.routing import Mode, RoutePolicyFacts
+from domain.statuses import Channel, Environment
 from rules.routing.breaker import probe_pause_s
 from rules.routing.candidates import Candidate, Situation
 from rules.routing.catalog import Route
-from rules.routing.explanation import Before, Decision, choose, to_text
+from rules.routing.explanation import Before, Decision, Explanation, choose, to_text
 from rules.routing.failover import (
     REGION_SILENT_CODE,
     Caps,
@@ -84,10 +86,23 @@ class Router:
         )
         return found or GiveUp(reason="no_route_left")
 
+    async def look(self, connection: AsyncConnection, errand: "Errand", *, last_sender: str | None) -> "Look":
+        """Return what a first message would take now, and why; nothing is written, and no probe is taken."""
+        sight = await self._look(connection, errand, [], last_sender=last_sender)
+        step = first_route(sight.routes, [], pick=sight.pick)
+        decision, wait_s = sight.decision, sight.policy.receipt_wait_s
+        return Look(
+            mode=sight.policy.mode,
+            candidate=None if step is None or decision is None else decision.candidate,
+            reason=_why_not(sight) if step is None or decision is None else _told(step.reason, decision),
+            receipt_wait_s=step.route.receipt_wait_s if step is not None and wait_s is None else wait_s,
+            explanation=None if decision is None else decision.explanation,
+        )
+
     async def _look(
         self,
         connection: AsyncConnection,
-        facts: VerificationFacts,
+        facts: "VerificationFacts | Errand",
         attempts: Sequence[AttemptFacts],
         *,
         last_sender: str | None,
@@ -110,11 +125,34 @@ class Router:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a choice must know of a message that nobody has asked for yet."""
+
+    account_id: UUID
+    environment: Environment
+    country: str
+    channel: Channel
+    number_hash: str
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a message would take; `candidate` None: nothing, and the reason why."""
+
+    mode: Mode
+    candidate: Candidate | None
+    reason: str
+    receipt_wait_s: int | None
+    explanation: Explanation | None
+
+
 @dataclass(slots=True, kw_only=True)
 class _Sight:
     """All that one choice rests on, and the decision that was made last."""
 
-    facts: VerificationFacts
+    facts: VerificationFacts | Errand
     outlook: Outlook
     policy: RoutePolicyFacts
     attempt_id: UUID

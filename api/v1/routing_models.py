@@ -1,16 +1,21 @@
 """What is told of choices of routes: Pydantic models, used at this edge and nowhere else."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from api.v1.models import StrictBody
 from domain.ids import attempt_id, verification_id
 from domain.routing import Mode
+from domain.statuses import Channel
+from rules.routing.breaker import BreakerState
 from rules.routing.eligibility import Removed, Rule
 from rules.routing.explanation import Explanation
 from rules.routing.ranking import Ranked
-from services.routing import ExplainedAttempt
+from rules.routing.verdicts import Decided, DecisionFacts
+from services.routing import DryRun, ExplainedAttempt, RoutesHealth, RouteView
 
 
 class RankedOut(BaseModel):
@@ -107,4 +112,95 @@ class RoutingOut(BaseModel):
         """Return the model of a verification's choices."""
         return cls.model_construct(
             verification_id=verification_id(verification), attempts=[ExplainedAttemptOut.of(each) for each in attempts]
+        )
+
+
+class RouteOut(BaseModel):
+    """How a group of routes fares towards a country."""
+
+    country: str
+    group: str = Field(description="Carrier, pool, kind of sender and channel.", examples=["alpha/GB/long_code/sms"])
+    conversion: float = Field(description="The share of codes that is expected to come back.")
+    proved: float = Field(description="Codes proved, of about the last hundred outcomes of the country.")
+    unproved: float
+    breaker: BreakerState
+    probe_at: datetime | None = Field(description="When the next message may find out whether the carrier is back.")
+    demoted_at: datetime | None
+    demoted_for: str | None
+    receipt_wait_s: int | None = Field(description="How long a receipt is awaited; 0: its silence says nothing.")
+    verify_wait_s: int | None = Field(description="How long a code usually takes at most; null until it is learnt.")
+
+    @classmethod
+    def of(cls, view: RouteView) -> "RouteOut":
+        """Return the model of a group of routes."""
+        return cls.model_construct(**{name: getattr(view, name) for name in RouteView.__slots__})
+
+
+class DecisionOut(BaseModel):
+    """What was decided about a route or a number, and the figures that it rests on."""
+
+    country: str
+    kind: Decided
+    subject: str = Field(description="A group of routes, or the id of a number.")
+    evidence: dict[str, str | int | bool | None]
+    decided_at: datetime
+
+    @classmethod
+    def of(cls, facts: DecisionFacts) -> "DecisionOut":
+        """Return the model of a decision."""
+        return cls.model_construct(
+            country=facts.country,
+            kind=facts.kind,
+            subject=facts.subject,
+            evidence=dict(facts.evidence),
+            decided_at=facts.decided_at,
+        )
+
+
+class RoutesHealthOut(BaseModel):
+    """How routes fare, and what was decided lately, newest first."""
+
+    routes: list[RouteOut]
+    decisions: list[DecisionOut]
+
+    @classmethod
+    def of(cls, health: RoutesHealth) -> "RoutesHealthOut":
+        """Return the model of the routes' health."""
+        return cls.model_construct(
+            routes=[RouteOut.of(each) for each in health.routes],
+            decisions=[DecisionOut.of(each) for each in health.decisions],
+        )
+
+
+class DryRunIn(StrictBody):
+    """To which number a message would be."""
+
+    to: str = Field(
+        description="The number in E.164: +, country code, number.", examples=["+447700900123"], max_length=1024
+    )
+    channel: Channel = Channel.SMS
+
+
+class DryRunOut(BaseModel):
+    """Which route a message would take now; null where there is none, and `reason` says why."""
+
+    country: str
+    mode: Mode
+    route: str | None
+    reason: str
+    price_micros: int | None
+    receipt_wait_s: int | None
+    choice: ChoiceOut | None
+
+    @classmethod
+    def of(cls, run: DryRun) -> "DryRunOut":
+        """Return the model of a dry run."""
+        return cls.model_construct(
+            country=run.country,
+            mode=run.mode,
+            route=run.route,
+            reason=run.reason,
+            price_micros=run.price_micros,
+            receipt_wait_s=run.receipt_wait_s,
+            choice=None if run.explanation is None else ChoiceOut.of(run.explanation),
         )

@@ -25,6 +25,17 @@ class Decided(StrEnum):
     NUMBER_RESTORED = "number.restored"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionFacts:
+    """A decision as stored."""
+
+    country: str
+    kind: Decided
+    subject: str
+    evidence: Mapping[str, JsonScalar]
+    decided_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class RouteVerdict:
     """What becomes of a group of routes, what is known of it from then on, and why."""

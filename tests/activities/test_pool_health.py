@@ -14,12 +14,12 @@ from domain.routing import Mode, NumberFacts, NumberState, RoutePolicyFacts
 from rules.routing.health import NumberRecord
 from rules.routing.learning import Health
 from rules.routing.proportions import Share
-from rules.routing.verdicts import Decided
+from rules.routing.verdicts import Decided, DecisionFacts
 from store.engine import Database
 from store.learning import KnownNumber, read_numbers, write_number
 from store.number_tables import SenderNumber
 from store.numbers import find_number
-from store.route_decisions import DecisionFacts, decisions
+from store.route_decisions import decisions
 from store.route_health import read_health
 from store.tables import table_of
 from store.times import now_plus

@@ -17,6 +17,8 @@ V1 = {
     ("POST", "/v1/verifications/unlock"),
     ("GET", "/v1/verifications/{verification_id}"),
     ("GET", "/v1/verifications/{verification_id}/routing"),
+    ("GET", "/v1/routes/health"),
+    ("POST", "/v1/routes/explain"),
     ("POST", "/v1/verifications/{verification_id}/checks"),
     ("POST", "/v1/verifications/{verification_id}/resend"),
     ("POST", "/v1/verifications/{verification_id}/cancel"),

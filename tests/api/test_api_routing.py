@@ -1,5 +1,9 @@
-"""`GET /v1/verifications/{id}/routing`: why each attempt took its route."""
+"""Why attempts took their routes, which one would be taken now, and how routes fare."""
 
+from activities.pool_health import PoolHealthActivities
+from rules.routing.learning import Health
+from rules.routing.proportions import Share
+from tests.activities.test_routes_from_pools import know
 from tests.api.serving import Api
 from tests.building import a_phone
 
@@ -24,3 +28,37 @@ async def test_of_no_verification_of_the_account_s_nothing_is_told(api: Api) -> 
     answer = await api.client.get(f"/v1/verifications/ver_{'0' * 32}/routing")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not-found")
+
+
+async def test_a_dry_run_says_which_route_would_be_taken_and_sends_nothing(api: Api) -> None:
+    answer = await api.client.post("/v1/routes/explain", json={"to": a_phone()})
+
+    told = answer.json()
+    assert answer.status_code == 200
+    assert (told["country"], told["mode"], told["route"]) == ("GB", "ordered", "alpha/GB/Countersign/sms")
+    assert told["reason"] == "first route of pool GB"
+    assert told["choice"]["ranked"][0]["route"] == told["route"]
+    assert await api.count() == 0
+
+
+async def test_a_dry_run_to_a_number_that_is_none_is_refused(api: Api) -> None:
+    answer = await api.client.post("/v1/routes/explain", json={"to": "+44"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-number")
+
+
+async def test_the_routes_of_a_country_are_told_with_what_was_decided(api: Api) -> None:
+    country = "GB"
+    name = f"alpha/{country}/long_code/sms"
+    fallen = Health(baseline=Share(850, 1000), recent="f" * 40 + "p" * 10)
+    await know(api.database, name, country, fallen)
+    await PoolHealthActivities(database=api.database).judge_pools()
+
+    answer = await api.client.get("/v1/routes/health", params={"country": country})
+    elsewhere = await api.client.get("/v1/routes/health", params={"country": "FR"})
+
+    (route,), (decision,) = answer.json()["routes"], answer.json()["decisions"]
+    assert (route["group"], route["breaker"], route["demoted_for"]) == (name, "closed", "conversion_fell")
+    assert (decision["kind"], decision["subject"]) == ("route.demoted", name)
+    assert decision["evidence"]["seen_of_1000"] == 200
+    assert elsewhere.json() == {"routes": [], "decisions": []}
