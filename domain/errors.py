@@ -90,7 +90,7 @@ class SandboxOnlyError(DomainError):
 class InsufficientScopeError(DomainError):
     """The caller is known, and was not given the power to do this."""
 
-    code, status, title = "insufficient-scope", 403, "The key may not do this"
+    code, status, title = "insufficient-scope", 403, "The caller may not do this"
 
 
 class AddressNotAllowedError(DomainError):

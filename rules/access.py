@@ -21,6 +21,8 @@ def ensure_allowed(caller: Caller, access: Access) -> None:
     # A person has a role and no scopes; what asks for no scope is still not for a role that is not listed.
     if caller.role is None and (not access.scopes or access.scopes & caller.scopes):
         return
+    if caller.role is not None:
+        raise InsufficientScopeError("Your role may not do this.", fields={"scopes": [], "role": caller.role.value})
     raise insufficient_scope(access.scopes)
 
 
