@@ -47,6 +47,7 @@ from runtime.setup import (
     configuration_of,
     connection_rates,
     number_sealer,
+    scripted_carriers,
     sender_types,
     target_policy,
     webhook_secrets,
@@ -191,6 +192,7 @@ def _delivery(settings: Settings, keys: KeyRing, database: Database, http: httpx
         keys=keys,
         numbers=number_sealer(keys),
         templates=reference("templates.json"),
+        scripted=scripted_carriers(settings),
     )
 
 

@@ -81,7 +81,7 @@ def inventories(settings: Settings, http: httpx2.AsyncClient) -> dict[Environmen
     """Return the carriers that have numbers to give, each environment's apart; scripted ones are the sandbox's."""
     if settings.sandbox_url is None:
         return {}
-    names = [name for name, each in _routes(settings)["carriers"].items() if each["adapter"] == "sandbox"]
+    names = sorted(scripted_carriers(settings))
     url, secret = settings.sandbox_url, _sandbox_secret(settings)
     return {
         Environment.SANDBOX: {
@@ -91,6 +91,11 @@ def inventories(settings: Settings, http: httpx2.AsyncClient) -> dict[Environmen
             for name in names
         }
     }
+
+
+def scripted_carriers(settings: Settings) -> frozenset[str]:
+    """Return the names of the carriers that play the outside world."""
+    return frozenset(name for name, each in _routes(settings)["carriers"].items() if each["adapter"] == "sandbox")
 
 
 def connection_rates(settings: Settings) -> dict[str, float]:
@@ -104,7 +109,7 @@ def receipt_readers(settings: Settings) -> dict[str, ReceiptReader]:
     if settings.sandbox_url is None:
         return {}
     reader = SandboxReceipts(secret=_sandbox_secret(settings))
-    return {name: reader for name, each in _routes(settings)["carriers"].items() if each["adapter"] == "sandbox"}
+    return dict.fromkeys(scripted_carriers(settings), reader)
 
 
 def sandbox_control(settings: Settings, http: httpx2.AsyncClient) -> SandboxControl | None:

@@ -51,7 +51,9 @@ class ScriptedCarrier:
 _: type[Carrier] = ScriptedCarrier
 
 
-def delivery(database: Database, carrier: Carrier, *, names: tuple[str, ...] = CARRIERS) -> DeliveryActivities:
+def delivery(
+    database: Database, carrier: Carrier, *, names: tuple[str, ...] = CARRIERS, scripted: frozenset[str] = frozenset()
+) -> DeliveryActivities:
     """Return the sending activity, with one carrier under every name."""
     return DeliveryActivities(
         database=database,
@@ -59,6 +61,7 @@ def delivery(database: Database, carrier: Carrier, *, names: tuple[str, ...] = C
         keys=KEYS,
         numbers=NUMBERS,
         templates=reference("templates.json"),
+        scripted=scripted,
     )
 
 

@@ -13,7 +13,14 @@ from carriers.protocol import Answer, Message
 from domain.facts import AttemptFacts
 from domain.ids import new_id
 from domain.messages import SendOrder, Submission
-from domain.statuses import AttemptStatus, FailureClass, ReceiptStatus, SubmissionStatus, VerificationStatus
+from domain.statuses import (
+    AttemptStatus,
+    Environment,
+    FailureClass,
+    ReceiptStatus,
+    SubmissionStatus,
+    VerificationStatus,
+)
 from store.engine import Database
 from store.submissions import begin_submission, record_receipt
 from store.verifications import conclude
@@ -27,7 +34,7 @@ from tests.activities.scripted import (
     attempts_in,
     delivery,
 )
-from tests.building import a_caller, a_phone, a_planned_attempt, a_verification, code_of, pass_time
+from tests.building import CARRIERS, a_caller, a_phone, a_planned_attempt, a_verification, code_of, pass_time
 
 
 async def planned(database: Database, *, to: str | None = None, **changes: Any) -> SendOrder:
@@ -68,6 +75,22 @@ async def test_a_message_carries_the_number_the_code_and_our_reference(database:
     assert code_of(order.verification_id) in message.text
     assert 290 <= message.validity_s <= 300
     assert (await attempt_in(database, order)).status is AttemptStatus.ACCEPTED
+
+
+@pytest.mark.parametrize("environment", Environment)
+async def test_a_carrier_that_plays_the_outside_world_is_the_sandbox_s_alone(
+    database: Database, environment: Environment
+) -> None:
+    carrier = ScriptedCarrier()
+    facts = await a_verification(database, await a_caller(database, environment=environment), codes=0, to=a_phone())
+    order = SendOrder(verification_id=facts.id, attempt_id=await a_planned_attempt(database, facts.id))
+
+    await send(delivery(database, carrier, scripted=frozenset(CARRIERS)), order)
+
+    attempt = await attempt_in(database, order)
+    told = (attempt.status, attempt.carrier_code, len(carrier.messages))
+    rejected = (AttemptStatus.REJECTED, "not-configured", 0)
+    assert told == ((AttemptStatus.ACCEPTED, None, 1) if environment is Environment.SANDBOX else rejected)
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, REFUSED, THROTTLED, SILENT])
