@@ -14,6 +14,7 @@ DomainError
 ├── VerificationFinishedError      409  verification-finished
 ├── TooManyWebhooksError           409  too-many-webhooks
 ├── WebhookDisabledError           409  webhook-disabled
+├── RotationInProgressError        409  rotation-in-progress
 ├── IdempotencyInFlightError       409  idempotency-in-flight
 ├── InvalidRequestError            422  invalid-request
 ├── AllowlistLocksOutError         422  allowlist-locks-out
@@ -133,6 +134,12 @@ class WebhookDisabledError(DomainError):
     """The webhook is sent nothing until it is enabled."""
 
     code, status, title = "webhook-disabled", 409, "The webhook is disabled"
+
+
+class RotationInProgressError(DomainError):
+    """The secret was replaced a moment ago, and the one before it was promised to sign for a while yet."""
+
+    code, status, title = "rotation-in-progress", 409, "The secret is being replaced already"
 
 
 class IdempotencyInFlightError(DomainError):

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.audit import AuditEntry, JsonScalar
-from domain.errors import InvalidRequestError, NotFoundError, TooManyWebhooksError
+from domain.errors import InvalidRequestError, NotFoundError, RotationInProgressError, TooManyWebhooksError
 from domain.event_types import types_matching
 from domain.facts import Caller
 from domain.ids import new_id
@@ -28,6 +28,7 @@ from store.webhooks import (
     insert_webhook,
     list_webhooks,
     read_webhook,
+    replace_secret,
     rotate_secret,
 )
 
@@ -136,20 +137,27 @@ class Webhooks:
             await self._note(connection, caller, webhook_id, "webhook.changed", _changes(before, after))
         return await self._view(after)
 
-    async def rotate(self, caller: Caller, webhook_id: UUID) -> WebhookView:
-        """Give an endpoint another secret; for a day both sign.
+    async def rotate(self, caller: Caller, webhook_id: UUID, *, ends_previous: bool = False) -> WebhookView:
+        """Give an endpoint another secret; for a day both sign, or from now on it alone.
 
         Raises:
             NotFoundError: the account has none with this id in this environment.
+            RotationInProgressError: the day of the rotation before is not over, or another one came first.
 
         """
+        async with self._database.reading() as connection:
+            before = await own_webhook(connection, caller, webhook_id)
         fresh = await self._secrets.fresh(account_id=caller.account_id, webhook=webhook_id)
         async with self._database.transaction() as connection:
-            if not await rotate_secret(connection, webhook_id, _whose(caller), sealed=fresh.sealed):
-                raise _unknown()
-            facts = await own_webhook(connection, caller, webhook_id)
-            await self._note(connection, caller, webhook_id, "webhook.secret_rotated", {})
-        return replace(await self._view(facts), secret=fresh.text)
+            if ends_previous:
+                after = await replace_secret(connection, before, _whose(caller), sealed=fresh.sealed)
+            else:
+                after = await rotate_secret(connection, webhook_id, _whose(caller), sealed=fresh.sealed)
+            if after is None:
+                raise _rotated_before(await own_webhook(connection, caller, webhook_id))
+            details = {"ended_previous": ends_previous}
+            await self._note(connection, caller, webhook_id, "webhook.secret_rotated", details)
+        return replace(await self._view(after), secret=fresh.text)
 
     async def delete(self, caller: Caller, webhook_id: UUID) -> None:
         """Remove an endpoint, with all that it was still to be sent.
@@ -224,6 +232,20 @@ def _changes(before: WebhookFacts, after: WebhookFacts) -> dict[str, JsonScalar]
         "events_changed": before.events != after.events,
         "status": after.status.value,
     }
+
+
+def _rotated_before(facts: WebhookFacts) -> RotationInProgressError:
+    until = facts.sealed.previous_until
+    if until is None or until <= facts.read_at:
+        return RotationInProgressError(
+            "Another rotation came first; its answer has the secret.", fields={"previous_secret_until": None}
+        )
+    return RotationInProgressError(
+        f"The secret before this one signs until {until.isoformat(timespec='seconds')}, as was promised. Rotate after "
+        'that, or send {"end_previous_now": true}: then only the new secret signs, from now on.',
+        retry_after_s=(until - facts.read_at).total_seconds(),
+        fields={"previous_secret_until": until.isoformat()},
+    )
 
 
 def _unknown() -> NotFoundError:

@@ -50,14 +50,22 @@ _DISABLE = (
     .where(_ONE, _webhook.c.status == fixed(WebhookStatus.ENABLED))
     .values(status=WebhookStatus.DISABLED.value, disabled_reason=DisabledReason.BY_ACCOUNT.value)
 )
+# A secret that was promised to sign for a while is not cut off by the next rotation; of many at once one comes first.
 _ROTATE = (
     update(_webhook)
-    .where(_ONE)
+    .where(_ONE, or_(_webhook.c.previous_until.is_(None), _webhook.c.previous_until <= now()))
     .values(
         secret_sealed=bindparam("to_sealed"),
         previous_sealed=_webhook.c.secret_sealed,
         previous_until=now_plus(BOTH_SECRETS_S),
     )
+    .returning(*FACTS)
+)
+_REPLACE = (
+    update(_webhook)
+    .where(_ONE, _webhook.c.secret_sealed == bindparam("from_sealed"))
+    .values(secret_sealed=bindparam("to_sealed"), previous_sealed=None, previous_until=None)
+    .returning(*FACTS)
 )
 _DELETE = delete(_webhook).where(_ONE)
 _IS_ENABLED = _webhook.c.status == fixed(WebhookStatus.ENABLED)
@@ -168,10 +176,25 @@ async def change_webhook(
     return None if row is None else webhook_facts(row)
 
 
-async def rotate_secret(connection: AsyncConnection, webhook_id: UUID, whose: Whose, *, sealed: str) -> bool:
-    """Put another secret in the place of an endpoint's; the old one signs beside it for a day."""
+async def rotate_secret(
+    connection: AsyncConnection, webhook_id: UUID, whose: Whose, *, sealed: str
+) -> WebhookFacts | None:
+    """Put another secret in the place of an endpoint's; the old one signs beside it for a day.
+
+    None, and nothing changed, while the secret of the rotation before has its day.
+    """
     values = {**whose, "of_id": webhook_id, "to_sealed": sealed}
-    return bool((await connection.execute(_ROTATE, values)).rowcount)
+    row = (await connection.execute(_ROTATE, values)).one_or_none()
+    return None if row is None else webhook_facts(row)
+
+
+async def replace_secret(
+    connection: AsyncConnection, facts: WebhookFacts, whose: Whose, *, sealed: str
+) -> WebhookFacts | None:
+    """Put a secret in the place of all that sign; None, and nothing changed, when it is not as in `facts` any more."""
+    values = {**whose, "of_id": facts.id, "from_sealed": facts.sealed.current, "to_sealed": sealed}
+    row = (await connection.execute(_REPLACE, values)).one_or_none()
+    return None if row is None else webhook_facts(row)
 
 
 async def delete_webhook(connection: AsyncConnection, webhook_id: UUID, whose: Whose) -> bool:

@@ -64,6 +64,12 @@ class WebhookChange(StrictBody):
         )
 
 
+class SecretRotation(StrictBody):
+    """Whether the secrets until now end at once, because one has leaked."""
+
+    end_previous_now: bool = Field(default=False, description="Only the new secret signs, from now on.")
+
+
 class WebhookOut(BaseModel):
     """An endpoint. `secret` is there once: when it was just made."""
 

@@ -15,6 +15,7 @@ from api.v1.webhook_models import (
     NewWebhook,
     ReplayIn,
     ReplayOut,
+    SecretRotation,
     TestOut,
     WebhookChange,
     WebhookOut,
@@ -76,10 +77,14 @@ async def delete_webhook(webhook_id: WebhookId, caller: Caller, parts: ThisApp) 
     return Response(status_code=204)
 
 
-@router.post("/{webhook_id}/rotate", response_model=WebhookOut, responses=problems())
-async def rotate_webhook_secret(webhook_id: WebhookId, caller: Caller, parts: ThisApp) -> Response:
-    """Get another signing secret, shown once; for 24 hours the one before signs beside it."""
-    return answer(WebhookOut.of(await parts.webhooks.rotate(caller, webhook_id)), headers=_NOT_KEPT)
+@router.post("/{webhook_id}/rotate", response_model=WebhookOut, responses=problems(400, 409))
+async def rotate_webhook_secret(
+    webhook_id: WebhookId, caller: Caller, parts: ThisApp, body: SecretRotation | None = None
+) -> Response:
+    """Get another signing secret, shown once; for 24 hours the one before signs beside it, and no other follows."""
+    ends_previous = body is not None and body.end_previous_now
+    rotated = await parts.webhooks.rotate(caller, webhook_id, ends_previous=ends_previous)
+    return answer(WebhookOut.of(rotated), headers=_NOT_KEPT)
 
 
 @router.post("/{webhook_id}/test", status_code=202, response_model=TestOut, responses=problems(409))

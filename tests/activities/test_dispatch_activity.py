@@ -16,7 +16,7 @@ from services.webhooks import WebhookRequest, WebhookView
 from store.engine import Database
 from store.reading_events import EventFilters, events_after
 from store.webhook_deliveries import deliveries_of
-from store.webhooks import overdue_webhooks, webhooks_with_news
+from store.webhooks import Whose, overdue_webhooks, replace_secret, webhooks_with_news
 from tests.activities.webhook_building import (
     Dispatching,
     a_webhook,
@@ -204,6 +204,26 @@ async def test_five_days_of_failure_disable_and_enabling_goes_on_where_it_stoppe
 
     assert report.is_closed
     assert {each.id for each in sink.ledger if b"webhook.disabled" not in each.body} == set(ids)
+
+
+async def test_a_secret_that_leaked_signs_no_more_once_it_was_replaced(
+    database: Database, dispatching: Dispatching
+) -> None:
+    caller = await a_caller(database)
+    async with sinking() as sink:
+        old = await a_webhook(database, caller, f"{sink.url}/hook")
+        rotated = await webhooks_of(database).rotate(caller, old.facts.id)
+        new = await webhooks_of(database).rotate(caller, old.facts.id, ends_previous=True)
+        await happen(database, caller)
+        await dispatching.until_idle(old.facts.id)
+
+    (told,) = sink.ledger
+    assert len(told.headers["webhook-signature"].split()) == 1
+    verified(new, told)
+    whose = Whose(account_id=caller.account_id, environment=caller.environment)
+    async with database.transaction() as connection:
+        # Two that replaced the same secret: the other one came first.
+        assert await replace_secret(connection, rotated.facts, whose, sealed="another") is None
 
 
 async def test_two_secrets_sign_for_a_day_after_a_rotation(database: Database, dispatching: Dispatching) -> None:

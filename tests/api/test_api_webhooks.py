@@ -69,6 +69,39 @@ async def test_an_endpoint_is_changed_rotated_and_deleted(api: Api) -> None:
     assert (await api.client.get(path)).status_code == 404
 
 
+async def test_a_rotation_cuts_no_secret_off_that_was_promised_to_sign(api: Api) -> None:
+    path = f"/v1/webhooks/{(await create(api)).json()['id']}"
+    first = (await api.client.post(f"{path}/rotate")).json()
+
+    second = await api.client.post(f"{path}/rotate", json={})
+    still = (await api.client.get(path)).json()
+
+    assert (second.status_code, second.json()["code"]) == (409, "rotation-in-progress")
+    assert second.json()["previous_secret_until"][:19] == first["previous_secret_until"][:19]
+    assert 86_000 < second.json()["retry_after_s"] <= 86_400
+    assert still == {**first, "secret": None}
+
+
+async def test_of_rotations_at_once_one_is_done(api: Api) -> None:
+    path = f"/v1/webhooks/{(await create(api)).json()['id']}"
+
+    answers = await asyncio.gather(*(api.client.post(f"{path}/rotate") for _ in range(12)))
+
+    assert sorted(each.status_code for each in answers) == [200] + [409] * 11
+
+
+async def test_a_secret_that_leaked_ends_at_once(api: Api) -> None:
+    path = f"/v1/webhooks/{(await create(api)).json()['id']}"
+    await api.client.post(f"{path}/rotate")
+
+    replaced = await api.client.post(f"{path}/rotate", json={"end_previous_now": True})
+    again = await api.client.post(f"{path}/rotate")
+
+    assert replaced.status_code == 200
+    assert replaced.json()["previous_secret_until"] is None
+    assert again.json()["previous_secret_until"]
+
+
 @pytest.mark.parametrize(
     ("body", "code", "says"),
     [
