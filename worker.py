@@ -31,6 +31,7 @@ from temporalio.worker import Worker
 from activities.audit_keeping import AuditKeeping
 from activities.conclusion import ConclusionActivities
 from activities.delivery import DeliveryActivities
+from activities.numbers import NumberActivities
 from activities.planning import PlanningActivities
 from activities.pool_health import PoolHealthActivities
 from activities.upkeep import UpkeepActivities
@@ -46,6 +47,7 @@ from runtime.setup import (
     catalog,
     configuration_of,
     connection_rates,
+    inventories,
     number_sealer,
     scripted_carriers,
     sender_types,
@@ -61,6 +63,7 @@ from services.configuration import note_configuration
 from services.connection_rates import set_connection_rates
 from services.keys import DATABASE_PATIENCE_S, open_keys
 from services.lease_keeping import LeaseKeeper
+from services.number_workflows import NumberLeaseWorkflows
 from services.route_learning import RouteLearning
 from services.webhook_dispatchers import DispatcherWorkflows, WebhookWatch
 from services.workflow_gateway import VerificationWorkflows
@@ -68,6 +71,7 @@ from store.engine import Database
 from store.route_book import RouteBook
 from store.router import Router
 from workflows import pool_health, upkeep
+from workflows.number_lease import NumberLeaseWorkflow
 from workflows.pool_health import PoolHealthWorkflow
 from workflows.upkeep import UpkeepWorkflow
 from workflows.verification import VerificationWorkflow
@@ -116,7 +120,9 @@ async def run(orders: Orders, settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         if orders.role in {"all", "workflows"}:
             watch = WebhookWatch(database=database, dispatchers=DispatcherWorkflows(client))
-            await stack.enter_async_context(_workflow_worker(settings, keys, client, database, watch))
+            http = await stack.enter_async_context(carrier_client())
+            numbers = NumberActivities(database=database, inventories=inventories(settings, http))
+            await stack.enter_async_context(_workflow_worker(settings, keys, client, database, watch, numbers))
             await stack.enter_async_context(_watching(watch))
             await stack.enter_async_context(RouteLearning(database=database).running())
         if orders.role in {"all", "webhooks"}:
@@ -125,8 +131,7 @@ async def run(orders: Orders, settings: Settings) -> None:
         if orders.role in {"all", "carriers"}:
             await stack.enter_async_context(LeaseKeeper(database=database, regions=orders.regions).running())
             await set_connection_rates(database, connection_rates(settings), regions=orders.regions)
-            http = await stack.enter_async_context(carrier_client())
-            delivery = _delivery(settings, keys, database, http)
+            delivery = _delivery(settings, keys, database, await stack.enter_async_context(carrier_client()))
             for region in orders.regions:
                 await stack.enter_async_context(_carrier_worker(client, delivery, region))
         if orders.role in {"all", "workflows"}:
@@ -138,22 +143,37 @@ async def run(orders: Orders, settings: Settings) -> None:
 
 
 def _workflow_worker(
-    settings: Settings, keys: KeyRing, client: Client, database: Database, watch: WebhookWatch
+    settings: Settings,
+    keys: KeyRing,
+    client: Client,
+    database: Database,
+    watch: WebhookWatch,
+    numbers: NumberActivities,
 ) -> Worker:
-    """Return what runs workflows and the activities that only need the database."""
+    """Return what runs workflows and the activities that need the database, and now and then a carrier's inventory."""
     cap = settings.check_limits.failures_in_a_row
     starter, audit = VerificationWorkflows(client), AuditKeeping(database=database, signer=AuditSigner(keys.audit_seed))
     router = Router(RouteBook(catalog=catalog(settings), takes=sender_types()))
-    mending = UpkeepActivities(database=database, starter=starter, waker=watch, audit=audit, failures_cap=cap)
+    keeper = NumberLeaseWorkflows(client)
+    mending = UpkeepActivities(
+        database=database, starter=starter, waker=watch, keeper=keeper, audit=audit, failures_cap=cap
+    )
     return Worker(
         client,
         task_queue=VERIFICATION_QUEUE,
-        workflows=[VerificationWorkflow, UpkeepWorkflow, PoolHealthWorkflow, WebhookDispatchWorkflow],
+        workflows=[
+            VerificationWorkflow,
+            UpkeepWorkflow,
+            PoolHealthWorkflow,
+            WebhookDispatchWorkflow,
+            NumberLeaseWorkflow,
+        ],
         activities=[
             PlanningActivities(database=database, router=router).plan_next,
             ConclusionActivities(database=database, failures_cap=cap).conclude,
             mending.mend,
             PoolHealthActivities(database=database).judge_pools,
+            numbers.tend,
         ],
         max_cached_workflows=5_000,
         sticky_queue_schedule_to_start_timeout=_ASK_THE_SAME_WORKER,

@@ -13,9 +13,11 @@ from temporalio import activity
 from activities.audit_keeping import AuditKeeping
 from domain.errors import TemporalUnavailableError
 from domain.messages import StartVerification, UpkeepReport
+from domain.routing import NumberFacts
 from domain.statuses import VerificationStatus
 from store import approvals, budgets, idempotency, key_sightings, oauth_clients, oauth_tokens, operator_sessions, tries
 from store.engine import Database
+from store.number_upkeep import overdue_numbers
 from store.plans import announced
 from store.reading_events import forget_old_events
 from store.upkeep import ForgottenAttempt, forgotten_attempts
@@ -44,16 +46,32 @@ class Waker(Protocol):
         ...
 
 
+class Keeper(Protocol):
+    """The part of the way to numbers' workflows that upkeep needs."""
+
+    async def wake(self, number: NumberFacts) -> None:
+        """Have a number's workflow see what is due, starting it if need be."""
+        ...
+
+
 class UpkeepActivities:
     """Mend what no workflow will mend."""
 
     def __init__(
-        self, *, database: Database, starter: Starter, waker: Waker, audit: AuditKeeping, failures_cap: int
+        self,
+        *,
+        database: Database,
+        starter: Starter,
+        waker: Waker,
+        keeper: Keeper,
+        audit: AuditKeeping,
+        failures_cap: int,
     ) -> None:
         self._database = database
         self._audit = audit
         self._starter = starter
         self._waker = waker
+        self._keeper = keeper
         self._failures_cap = failures_cap
 
     @activity.defn
@@ -64,6 +82,7 @@ class UpkeepActivities:
             expired=await self._expire(),
             forgotten=await self._forget(),
             woken=await self._wake(),
+            tended=await self._tend(),
         )
         await self._audit.keep()
         return report
@@ -100,6 +119,17 @@ class UpkeepActivities:
             return await self._waker.wake_all(overdue)
         except TemporalUnavailableError:
             return 0  # as above
+
+    async def _tend(self) -> int:
+        """Wake the workflows of numbers that nobody tends: a crash left them without one, or its signal got lost."""
+        async with self._database.reading() as connection:
+            overdue = await overdue_numbers(connection)
+        for each in overdue:
+            try:
+                await self._keeper.wake(each)
+            except TemporalUnavailableError:
+                return 0  # as above
+        return len(overdue)
 
     async def _forget(self) -> int:
         async with self._database.transaction() as connection:

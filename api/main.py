@@ -48,7 +48,10 @@ from services.idempotency import Idempotency
 from services.keys import DATABASE_PATIENCE_S, open_keys
 from services.leaked_keys import LeakedKeys
 from services.number_allowance import NumberAllowance
+from services.number_leasing import NumberLeasing
+from services.number_operations import NumberOperations
 from services.number_search import NumberSearch
+from services.number_workflows import NumberKeepers, NumberLeaseWorkflows
 from services.numbers import Numbers
 from services.oauth import oauth_of
 from services.payload_decoding import PayloadDecoding
@@ -96,6 +99,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             database=database,
             workflows=VerificationWorkflows(client),
             dispatchers=DispatcherWorkflows(client),
+            keepers=NumberLeaseWorkflows(client),
             http=http,
         )
         parts.draining.on_signals()
@@ -123,6 +127,7 @@ def parts_of(
     database: Database,
     workflows: WorkflowGateway,
     dispatchers: Dispatchers,
+    keepers: NumberKeepers,
     http: httpx2.AsyncClient,
 ) -> Parts:
     """Return the use cases, wired."""
@@ -130,6 +135,7 @@ def parts_of(
     presenter, limits, draining = Presenter(number_sealer(keys)), settings.check_limits, Draining()
     reading, refusals = Reading(database=database, presenter=presenter), Refusals(database)
     oauth = oauth_of(database=database, keys=keys, issuer=settings.issuer, refusals=refusals, changed=watch.moved)
+    idempotency = Idempotency(database, keys=keys)
     return Parts(
         callers=Callers(
             database=database, keys=keys, watch=watch, sightings=sightings, refusals=refusals, tokens=oauth.access
@@ -149,17 +155,10 @@ def parts_of(
             presenter=presenter,
             reading=reading,
             workflows=workflows,
-            idempotency=Idempotency(database, keys=keys),
+            idempotency=idempotency,
             failures_cap=limits.failures_in_a_row,
         ),
-        checks=Checks(
-            database=database,
-            keys=keys,
-            presenter=presenter,
-            workflows=workflows,
-            budget=_wrong_checks(settings, database, refusals),
-            failures_cap=limits.failures_in_a_row,
-        ),
+        checks=_checks(settings, keys, database, presenter, workflows, refusals),
         reading=reading,
         routing=Routing(database=database, router=router, keys=keys),
         payloads=_payloads(settings, keys, database),
@@ -168,7 +167,7 @@ def parts_of(
         events=Events(database=database, draining=draining.begun),
         webhooks=Webhooks(database=database, secrets=webhook_secrets(keys), policy=target_policy(settings)),
         webhook_deliveries=WebhookDeliveries(database=database, dispatchers=dispatchers),
-        numbers=_numbers(settings, database, http),
+        numbers=_numbers(settings, database, http, keepers, idempotency),
         draining=draining,
         rates=_rates(settings),
         limits=_published(settings),
@@ -213,19 +212,46 @@ def _rates(settings: Settings) -> RequestRates:
     )
 
 
-def _numbers(settings: Settings, database: Database, http: httpx2.AsyncClient) -> NumberParts:
+def _numbers(
+    settings: Settings,
+    database: Database,
+    http: httpx2.AsyncClient,
+    keepers: NumberKeepers,
+    idempotency: Idempotency,
+) -> NumberParts:
     takes, routes = sender_types(), catalog(settings)
+    allowance = NumberAllowance(quota=settings.numbers_per_account, takes=takes)
     return NumberParts(
         search=NumberSearch(
             database=database,
             inventories=inventories(settings, http),
             regions={route.carrier: route.region for route in routes.routes},
-            allowance=NumberAllowance(quota=settings.numbers_per_account, takes=takes),
+            allowance=allowance,
         ),
+        leasing=NumberLeasing(database=database, allowance=allowance, idempotency=idempotency, keepers=keepers),
+        operations=NumberOperations(database=database, allowance=allowance, keepers=keepers),
         held=Numbers(database=database),
         pools=CountryPools(database=database),
         policies=RoutePolicies(database=database, catalog=routes, takes=takes),
         recommendations=Recommendations(database=database, catalog=routes, takes=takes),
+    )
+
+
+def _checks(
+    settings: Settings,
+    keys: KeyRing,
+    database: Database,
+    presenter: Presenter,
+    workflows: WorkflowGateway,
+    refusals: Refusals,
+) -> Checks:
+    return Checks(
+        database=database,
+        keys=keys,
+        presenter=presenter,
+        workflows=workflows,
+        budget=_wrong_checks(settings, database, refusals),
+        failures_cap=settings.check_limits.failures_in_a_row,
     )
 
 

@@ -176,6 +176,7 @@ class UpkeepReport:
     expired: int = 0
     forgotten: int = 0
     woken: int = 0
+    tended: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,3 +187,24 @@ class PoolHealthReport:
     restored: int = 0
     quarantined: int = 0
     returned: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberOrder:
+    """Input of a number's workflow and of its activity: which number."""
+
+    number_id: UUID
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberReport:
+    """Answer of the activity that tends a number, in words for who reads the workflow.
+
+    `next_s`: when to come again, None for when somebody changes the number.
+    """
+
+    status: str = "gone"
+    done: str | None = None
+    next: str | None = None
+    next_s: float | None = None

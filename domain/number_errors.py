@@ -3,10 +3,17 @@
 DomainError
 ├── HarvestingError                403  number-harvesting
 ├── NumberNotFreeError             409  number-taken
+├── NumberInUseError               409  number-in-use
+├── NumberStateError               409  number-state
+├── NumberChangedError             409  number-changed
 ├── LeaseEndedError                409  lease-ended
+├── LeaseTooLongError              409  lease-too-long
+├── QuarantineHoldsError           409  quarantine-holds
+├── PoolEmptyError                 409  pool-empty
 ├── NumberQuotaError               409  number-quota
 ├── CountryNotAllowedError         422  country-not-allowed
 ├── SenderNotAllowedError          422  sender-not-allowed
+├── CapabilityMissingError         422  capability-missing
 ├── InvalidPolicyError             422  invalid-policy
 └── CarrierAwayError               503  carrier-unavailable
 """
@@ -26,10 +33,46 @@ class NumberNotFreeError(DomainError):
     code, status, title = "number-taken", 409, "The number is not free"
 
 
+class NumberInUseError(DomainError):
+    """Verifications are under way whose messages came from the number."""
+
+    code, status, title = "number-in-use", 409, "The number is in use"
+
+
+class NumberStateError(DomainError):
+    """What was asked for does not fit the state that the number is in."""
+
+    code, status, title = "number-state", 409, "The number's state does not allow it"
+
+
+class NumberChangedError(DomainError):
+    """Somebody else changed the number, or its lease, at the same moment."""
+
+    code, status, title = "number-changed", 409, "The number was changed meanwhile"
+
+
 class LeaseEndedError(DomainError):
     """The lease is over, or there is none."""
 
     code, status, title = "lease-ended", 409, "The lease is over"
+
+
+class LeaseTooLongError(DomainError):
+    """The lease is paid for as far ahead as one may be."""
+
+    code, status, title = "lease-too-long", 409, "The lease lasts long enough"
+
+
+class QuarantineHoldsError(DomainError):
+    """The number was set aside for what it did, not by hand, and comes back through probes."""
+
+    code, status, title = "quarantine-holds", 409, "The number is set aside for its health"
+
+
+class PoolEmptyError(DomainError):
+    """The pool has no number that could be taken, or none that could take the place of another."""
+
+    code, status, title = "pool-empty", 409, "The pool has no such number to give"
 
 
 class NumberQuotaError(DomainError):
@@ -48,6 +91,12 @@ class SenderNotAllowedError(DomainError):
     """The country does not take this kind of sender."""
 
     code, status, title = "sender-not-allowed", 422, "The country does not take this kind of sender"
+
+
+class CapabilityMissingError(DomainError):
+    """The number cannot do what is asked of it."""
+
+    code, status, title = "capability-missing", 422, "The number cannot do this"
 
 
 class InvalidPolicyError(DomainError):

@@ -31,6 +31,21 @@ class Use(StrEnum):
     POOLED = "pooled"
 
 
+class EndReason(StrEnum):
+    """Why a lease ended."""
+
+    RELEASED = "released"
+    ROTATED = "rotated"
+    EXPIRED = "expired"
+    REFUSED_BY_CARRIER = "refused_by_carrier"
+    TAKEN_AT_CARRIER = "taken_at_carrier"
+    UNKNOWN_TO_CARRIER = "unknown_to_carrier"
+
+
+# Ends that an account brought about: too many of them look like collecting numbers.
+COUNTED = frozenset({EndReason.RELEASED, EndReason.ROTATED, EndReason.EXPIRED})
+
+
 class Mode(StrEnum):
     """How an account wants its routes ordered."""
 

@@ -5,12 +5,13 @@ The key is claimed in the transaction of what the request does, so that either b
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import IdempotencyInFlightError, IdempotencyMismatchError
-from domain.facts import Caller, VerificationView
+from domain.facts import Caller
 from security.keyring import KeyRing
 from store.engine import Database
 from store.idempotency import RequestKey, attach, claim, keep_answer, read_request, release
@@ -21,11 +22,14 @@ _ABANDONED_AFTER_S = 30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeatable:
-    """A request sent with an Idempotency-Key. `render` makes the body of the answer that repetitions get too."""
+    """A request sent with an Idempotency-Key.
+
+    `render` makes, of what the use case returns, the body of the answer that repetitions get too.
+    """
 
     key: str
     fingerprint: str
-    render: Callable[[VerificationView], str]
+    render: Callable[[Any], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ class Idempotency:
         if request is not None:
             await release(connection, self._key(caller, request))
 
-    async def keep(self, caller: Caller, request: Repeatable | None, *, status: int, view: VerificationView) -> None:
+    async def keep(self, caller: Caller, request: Repeatable | None, *, status: int, view: object) -> None:
         """Keep the answer for repetitions."""
         if request is not None:
             async with self._database.statement() as connection:

@@ -39,6 +39,22 @@ class NumberAllowance:
             NumberQuotaError: it has as many as it may.
 
         """
+        await self.ensure_no_harvesting(connection, caller)
+        leased, reserved = await count_open(connection, caller.account_id, environment=caller.environment)
+        if leased + (reserved if is_reserving else 0) >= self._quota:
+            raise NumberQuotaError(
+                f"An account has at most {self._quota} numbers, reservations included; release one first.",
+                fields={"quota": self._quota, "leased": leased, "reserved": reserved},
+            )
+
+    async def ensure_no_harvesting(self, connection: AsyncConnection, caller: Caller) -> None:
+        """Let an account pass that does not take and give back too many numbers; others of it wait until then.
+
+        Raises:
+            AccountSuspendedError: the account is not active.
+            HarvestingError: it ended more than twice its quota of leases lately.
+
+        """
         account = await hold_account(connection, caller.account_id)
         if account is not None and account.status not in MAY_SEND:
             raise suspended(account)
@@ -49,12 +65,6 @@ class NumberAllowance:
                 f"{HARVEST_FACTOR} times the {self._quota} it may have. It gets no more until fewer were given back in "
                 "that time.",
                 fields={"released": released, "quota": self._quota, "window_days": HARVEST_WINDOW_DAYS},
-            )
-        leased, reserved = await count_open(connection, caller.account_id, environment=caller.environment)
-        if leased + (reserved if is_reserving else 0) >= self._quota:
-            raise NumberQuotaError(
-                f"An account has at most {self._quota} numbers, reservations included; release one first.",
-                fields={"quota": self._quota, "leased": leased, "reserved": reserved},
             )
 
     async def ensure_usable(

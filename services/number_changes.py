@@ -10,6 +10,7 @@ from domain.audit import AuditEntry, JsonScalar
 from domain.errors import NotFoundError
 from domain.facts import Caller
 from domain.ids import number_id as public_id
+from domain.number_errors import NumberChangedError, NumberStateError
 from domain.routing import LeaseFacts, NumberFacts, NumberView
 from rules.access import insufficient_scope
 from store.audit import record
@@ -59,6 +60,23 @@ async def own_number(connection: AsyncConnection, caller: Caller, number_id: UUI
     if not view.is_own and not caller.administers_accounts:
         raise insufficient_scope(frozenset({Scope.ACCOUNTS}))
     return view
+
+
+def moved(number: NumberFacts | None) -> NumberFacts:
+    """Return the number that a statement changed.
+
+    Raises:
+        NumberChangedError: it changed nothing, because somebody else had.
+
+    """
+    if number is None:
+        raise NumberChangedError("The number was changed by somebody else at the same moment; read it and try again.")
+    return number
+
+
+def wrong_state(number: NumberFacts, told: str) -> NumberStateError:
+    """Return the refusal of what does not fit a number's state."""
+    return NumberStateError(f"The number is {number.state}. {told}", fields={"number_status": number.state.value})
 
 
 async def record_change(

@@ -4,19 +4,20 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, and_, bindparam, case, insert, or_, select, update
+from sqlalchemy import Integer, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.routing import NumberFacts, NumberState
-from domain.statuses import Environment
+from domain.statuses import Environment, VerificationStatus
 from rules.routing.number_life import RESERVATION_MIN, may_become
 from store.number_tables import RoutingLease, SenderNumber
-from store.tables import table_of
-from store.times import fixed, now, now_plus
+from store.tables import Attempt, Verification, table_of
+from store.times import UtcDateTime, fixed, now, now_plus
 
 _number = table_of(SenderNumber)
 _lease = table_of(RoutingLease)
+_attempt, _verification = table_of(Attempt), table_of(Verification)
 # A short code or a name may be a sender in several countries.
 _ONCE = ("environment", "country", "carrier", "sender")
 _KEEP = {
@@ -61,7 +62,11 @@ _POOL = (
 _lasts_s = bindparam("lasts_s", type_=Integer)
 _MOVE = (
     update(_number)
-    .where(_number.c.id == bindparam("of_number"), _number.c.state == bindparam("seen"))
+    .where(
+        _number.c.id == bindparam("of_number"),
+        _number.c.state == bindparam("seen"),
+        _number.c.changed_at == func.coalesce(bindparam("as_of", type_=UtcDateTime), _number.c.changed_at),
+    )
     .values(
         state=bindparam("then"),
         state_reason=bindparam("why"),
@@ -74,6 +79,22 @@ _MOVE = (
     )
     .returning(_number)
 )
+# Verifications are under way whose messages came from the number, for whoever it is lent to.
+_UNDER_WAY = (
+    select(_attempt.c.id)
+    .join(_verification, _verification.c.id == _attempt.c.verification_id)
+    .where(
+        _verification.c.environment == _number.c.environment,
+        _verification.c.status == fixed(VerificationStatus.PENDING),
+        _verification.c.expires_at > now(),
+        _attempt.c.sender == _number.c.sender,
+        _attempt.c.carrier == _number.c.carrier,
+        _attempt.c.pool_country == _number.c.country,
+    )
+    .correlate(_number)
+    .exists()
+)
+_MOVE_UNUSED = _MOVE.where(~_UNDER_WAY)
 _FREES = frozenset({NumberState.AVAILABLE, NumberState.AGING, NumberState.RETIRED})
 
 
@@ -150,19 +171,49 @@ async def move_number(
         ValueError: no number may go from one of these states to the other.
 
     """
+    values = _moving(number_id, seen=seen, then=then, reason=reason, lasts_s=lasts_s)
+    row = (await connection.execute(_MOVE, {**values, "relapsed": int(is_relapse)})).one_or_none()
+    return None if row is None else number_facts(row)
+
+
+async def move_seen(
+    connection: AsyncConnection,
+    number: NumberFacts,
+    then: NumberState,
+    *,
+    reason: str | None = None,
+    lasts_s: int | None = None,
+    only_unused: bool = False,
+) -> NumberFacts | None:
+    """Move a number that nothing has happened to since it was read; None when something has.
+
+    With `only_unused` it stays where it is while verifications are under way whose messages came from it.
+
+    Raises:
+        ValueError: as above.
+
+    """
+    values = _moving(number.id, seen=number.state, then=then, reason=reason, lasts_s=lasts_s)
+    statement = _MOVE_UNUSED if only_unused else _MOVE
+    row = (await connection.execute(statement, {**values, "as_of": number.changed_at})).one_or_none()
+    return None if row is None else number_facts(row)
+
+
+def _moving(
+    number_id: UUID, *, seen: NumberState, then: NumberState, reason: str | None, lasts_s: int | None
+) -> dict[str, Any]:
     if not may_become(seen, then):
         raise ValueError(f"a number that is {seen} does not become {then}")
-    values = {
+    return {
         "of_number": number_id,
         "seen": seen.value,
         "then": then.value,
         "why": reason,
         "lasts_s": lasts_s,
         "is_freed": then in _FREES,
-        "relapsed": int(is_relapse),
+        "relapsed": 0,
+        "as_of": None,
     }
-    row = (await connection.execute(_MOVE, values)).one_or_none()
-    return None if row is None else number_facts(row)
 
 
 def number_facts(row: Any) -> NumberFacts:

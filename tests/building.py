@@ -20,6 +20,7 @@ from domain.errors import TemporalUnavailableError
 from domain.facts import Caller, VerificationFacts
 from domain.ids import attempt_id, new_id
 from domain.messages import SendOrder, StartVerification, VerificationEnded
+from domain.routing import NumberFacts
 from domain.statuses import Channel, Environment, FailureClass, Purpose, SubmissionStatus
 from runtime.settings import Settings, reference
 from runtime.setup import catalog, number_sealer, sender_types
@@ -27,6 +28,7 @@ from security.api_keys import make_key
 from security.codes import code_for
 from security.key_encryption import LocalKey
 from security.keyring import KeyUse
+from services.number_workflows import NumberKeepers
 from services.webhook_dispatchers import Dispatchers
 from services.workflow_gateway import WorkflowGateway
 from store import access_version
@@ -301,8 +303,20 @@ class FakeDispatchers:
         self.woken.append(webhook_id)
 
 
+@dataclass(slots=True, kw_only=True)
+class FakeKeepers:
+    """Stands where numbers' workflows are: remembers which it woke."""
+
+    woken: list[UUID] = field(default_factory=list)
+
+    async def wake(self, number: NumberFacts) -> None:
+        """Note a number."""
+        self.woken.append(number.id)
+
+
 _carrier: type[Carrier] = Outbox
 _dispatchers: type[Dispatchers] = FakeDispatchers
+_keepers: type[NumberKeepers] = FakeKeepers
 _gateway: type[WorkflowGateway] = FakeWorkflows
 
 
@@ -322,7 +336,13 @@ def use_cases(database: Database, *, workflows: FakeWorkflows | None = None, **c
     told = workflows or FakeWorkflows(delivery=delivery_to(Outbox(name="outbox"), database=database))
     http = httpx2.AsyncClient(trust_env=False, verify=False)
     return parts_of(
-        settings(**changes), keys=KEYS, database=database, workflows=told, dispatchers=FakeDispatchers(), http=http
+        settings(**changes),
+        keys=KEYS,
+        database=database,
+        workflows=told,
+        dispatchers=FakeDispatchers(),
+        keepers=FakeKeepers(),
+        http=http,
     )
 
 

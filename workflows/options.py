@@ -26,6 +26,11 @@ DISPATCH = timedelta(seconds=90)
 DISPATCH_HEARTBEAT = timedelta(seconds=6)
 DISPATCH_RETRIES = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_interval=timedelta(seconds=10))
 
+# A number's carrier may take three seconds; the database work around it is short. Nothing about a number is urgent, and
+# all of it must be done: it is tried until the database is back.
+TEND = timedelta(seconds=15)
+TEND_RETRIES = RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=1))
+
 # Upkeep comes again by its schedule; one run need not be stubborn.
 UPKEEP = timedelta(seconds=50)
 UPKEEP_RETRIES = RetryPolicy(maximum_attempts=2)

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import re
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from fastapi import Header, Response
 from pydantic import BaseModel
@@ -35,7 +36,9 @@ def answer(model: BaseModel, *, status: int = 200, headers: dict[str, str] | Non
     return Response(model.model_dump_json(), status_code=status, headers=headers, media_type="application/json")
 
 
-def repeatable(key: str | None, *, what: str, body: BaseModel | None = None) -> Repeatable | None:
+def repeatable(
+    key: str | None, *, what: str, body: BaseModel | None = None, render: Callable[[Any], str] | None = None
+) -> Repeatable | None:
     """Return how a request may be repeated, or None when it came without an Idempotency-Key.
 
     Raises:
@@ -48,7 +51,7 @@ def repeatable(key: str | None, *, what: str, body: BaseModel | None = None) -> 
         raise InvalidRequestError("Idempotency-Key: 1 to 255 printable ASCII characters without spaces.")
     content = {} if body is None else body.model_dump(mode="json", exclude_unset=True)
     fingerprint = hashlib.sha256(f"{what}\n{json.dumps(content, sort_keys=True)}".encode()).hexdigest()
-    return Repeatable(key=key, fingerprint=fingerprint, render=_render)
+    return Repeatable(key=key, fingerprint=fingerprint, render=render or _render)
 
 
 def seconds_to_wait(prefer: str | None) -> int:

@@ -7,10 +7,12 @@ from typing import Annotated
 from pydantic import BaseModel, Field, Strict, StringConstraints
 
 from api.v1.models import StrictBody
-from domain.ids import number_id
+from domain.errors import InvalidRequestError
+from domain.ids import number_id, parse
 from domain.inventory import InventoryNumber
 from domain.routing import LeaseFacts, NumberState, NumberView, Use
 from rules.routing.catalog import SenderType
+from services.number_leasing import LeaseRequest
 from services.number_search import Found, ReservationRequest
 from services.numbers import DEFAULT_PAGE, MAX_PAGE, NumberPage, TermsRequest
 
@@ -178,6 +180,50 @@ class NumbersQuery(StrictBody):
     status: NumberState | None = None
     limit: int = Field(default=DEFAULT_PAGE, ge=1, le=MAX_PAGE)
     cursor: str | None = Field(default=None, max_length=64)
+
+
+class NewLeaseIn(StrictBody):
+    """Which number: one that you have reserved, by `number_id`; or any that the pool of `country` has of `type`."""
+
+    number_id: str | None = Field(default=None, max_length=64, examples=["num_0190f0c1d2e3740895aabbccddeeff00"])
+    country: CountryCode | None = None
+    type: SenderType | None = None
+    use: Use = Field(default=Use.DEDICATED, description="`pooled`: everybody who sends through its pool may use it.")
+    period_days: PeriodDays = 30
+    auto_renew: Annotated[bool, Strict()] = True
+    capabilities: list[Capability] = Field(default=[Capability.SMS], max_length=8, description="What it must do.")
+
+    def to_request(self) -> LeaseRequest:
+        """Return what the use case takes.
+
+        Raises:
+            InvalidRequestError: the id is none of a number.
+
+        """
+        parsed = None if self.number_id is None else parse(self.number_id, prefix="num")
+        if self.number_id is not None and parsed is None:
+            raise InvalidRequestError("number_id: an id that begins with num_, as the reservation answered it.")
+        return LeaseRequest(
+            number_id=parsed,
+            country=self.country,
+            sender_type=self.type,
+            use=self.use,
+            period_days=self.period_days,
+            is_renewed=self.auto_renew,
+            capabilities=frozenset({Capability.SMS, *self.capabilities}),
+        )
+
+
+class QuarantineIn(StrictBody):
+    """How long to set it aside."""
+
+    hours: Annotated[int, Strict()] = Field(default=24, ge=1, le=720)
+
+
+class ReleaseIn(StrictBody):
+    """Whether what is under way with the number may end first; one that is in use is refused otherwise."""
+
+    drain: Annotated[bool, Strict()] = False
 
 
 class NumberChange(StrictBody):

@@ -114,3 +114,9 @@ async def list_pools(caller: Caller, parts: ThisApp) -> Response:
 async def read_pool(country: PoolCountry, caller: Caller, parts: ThisApp) -> Response:
     """Read a pool: its numbers, what they can carry, and how they fare."""
     return answer(WholePoolOut.of(await parts.numbers.pools.read(caller, country)))
+
+
+@router.post("/{country}/rotate", response_model=NumberOut, responses=problems(409))
+async def rotate_pool(country: PoolCountry, caller: Caller, parts: ThisApp) -> Response:
+    """Set the number of a pool aside that has been in service longest, for a day. The answer is that number."""
+    return answer(NumberOut.of(await parts.numbers.operations.rotate_pool(caller, country)))

@@ -25,6 +25,7 @@ from security.keyring import KeyRing
 from services.client_authentication import Proof
 from services.installation_keys import InstallationKeys
 from services.keys import open_keys
+from services.number_workflows import NumberLeaseWorkflows
 from services.oauth_clients import ClientRequest
 from services.webhook_dispatchers import DispatcherWorkflows
 from services.workflow_gateway import VerificationWorkflows
@@ -102,6 +103,7 @@ async def front(home: Path) -> AsyncIterator[Front]:
                 database=database,
                 workflows=VerificationWorkflows(client),
                 dispatchers=DispatcherWorkflows(client),
+                keepers=NumberLeaseWorkflows(client),
                 http=http,
             )
 

@@ -9,17 +9,19 @@ from sqlalchemy import select, update
 from temporalio.testing import ActivityEnvironment
 
 from activities.audit_keeping import AuditKeeping
-from activities.upkeep import Starter, UpkeepActivities, Waker
+from activities.upkeep import Keeper, Starter, UpkeepActivities, Waker
 from domain.errors import TemporalUnavailableError
 from domain.facts import Caller
 from domain.messages import SendOrder, StartVerification, UpkeepReport
 from domain.statuses import VerificationStatus
 from security.audit_signing import AuditSigner
 from store.engine import Database
+from store.number_upkeep import OVERDUE_AFTER_S
 from store.tables import Attempt, table_of
 from store.upkeep import FORGOTTEN_AFTER_S
 from tests.activities.scripted import FAILURES_CAP, ScriptedCarrier, delivery, verification_in
-from tests.building import KEYS, a_caller, a_phone, a_planned_attempt, a_verification, pass_time
+from tests.building import KEYS, FakeKeepers, a_caller, a_phone, a_planned_attempt, a_verification, pass_time
+from tests.store.numbering import a_country, a_number, due_since
 
 
 @dataclass(slots=True)
@@ -51,12 +53,18 @@ class FakeWaker:
 
 _: type[Starter] = FakeStarter
 _waker: type[Waker] = FakeWaker
+_keeper: type[Keeper] = FakeKeepers
 
 
-async def mend(database: Database, starter: FakeStarter) -> UpkeepReport:
+async def mend(database: Database, starter: FakeStarter, *, keeper: FakeKeepers | None = None) -> UpkeepReport:
     keeping = AuditKeeping(database=database, signer=AuditSigner(KEYS.audit_seed))
     upkeep = UpkeepActivities(
-        database=database, starter=starter, waker=FakeWaker(), audit=keeping, failures_cap=FAILURES_CAP
+        database=database,
+        starter=starter,
+        waker=FakeWaker(),
+        keeper=keeper or FakeKeepers(),
+        audit=keeping,
+        failures_cap=FAILURES_CAP,
     )
     return await ActivityEnvironment().run(upkeep.mend)
 
@@ -151,3 +159,15 @@ async def test_without_temporal_the_rest_of_upkeep_goes_on(database: Database) -
 
     assert report.restarted == 0
     assert (await verification_in(database, overdue.id)).status is VerificationStatus.EXPIRED
+
+
+async def test_a_number_that_nobody_tends_is_given_its_workflow(database: Database) -> None:
+    keeper, country = FakeKeepers(), a_country()
+    forgotten, tended = await a_number(database, country), await a_number(database, country)
+    await due_since(database, forgotten.id, seconds=OVERDUE_AFTER_S + 1)
+    await due_since(database, tended.id, seconds=OVERDUE_AFTER_S - 5)
+
+    await mend(database, FakeStarter(), keeper=keeper)
+
+    assert forgotten.id in keeper.woken
+    assert tended.id not in keeper.woken

@@ -27,7 +27,7 @@ from domain.facts import Caller
 from runtime.logs import configure_logs
 from store.engine import Database
 from store.migrate import migrate
-from tests.building import KEYS, FakeDispatchers, FakeWorkflows, Outbox, a_key, delivery_to, settings
+from tests.building import KEYS, FakeDispatchers, FakeKeepers, FakeWorkflows, Outbox, a_key, delivery_to, settings
 from tests.sandbox.serving import serving
 
 CODES = {each.code: each for each in DomainError.__subclasses__()}
@@ -117,6 +117,7 @@ def running_api(
                 database=database,
                 workflows=told,
                 dispatchers=FakeDispatchers(),
+                keepers=FakeKeepers(),
                 http=http,
             )
             drain.append(partial(asyncio.get_running_loop().call_soon_threadsafe, parts.draining.begun.set))

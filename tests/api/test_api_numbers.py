@@ -3,15 +3,18 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import httpx2
 import pytest
 
-from domain.access import Scope
+from domain.access import EVERY_SCOPE, Scope
 from domain.statuses import Environment
 from runtime.setup import pool_book
 from services.pools import Pools
 from tests.api.serving import Api, Server, calling, running_api
-from tests.building import OWN_SCOPES
+from tests.building import OWN_SCOPES, a_verification, an_attempt
+from tests.people import approved
 from tests.sandbox.serving import SECRET, running_sandbox
+from tests.store.numbering import a_number
 
 
 @pytest.fixture(scope="module")
@@ -207,3 +210,134 @@ async def test_what_changes_routes_asks_for_admin(stocked: Server) -> None:
         put = await api.client.put("/v1/routes/policies/default", json={"allowed": False})
 
     assert (put.status_code, put.json()["scopes"]) == (403, ["admin"])
+
+
+async def a_lease(api: Api, *, country: str = "GB", **terms: Any) -> dict[str, Any]:
+    """Lease a number of the pool's."""
+    body = {"country": country, "type": "long_code", **terms}
+    answer = await api.client.post("/v1/numbers", json=body)
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    assert answer.headers["Location"] == f"/v1/numbers/{made['id']}"
+    return made
+
+
+async def do(api: Api, made: dict[str, Any], what: str, **body: Any) -> httpx2.Response:
+    path = f"/v1/numbers/{made['id']}/{what}"
+    return await (api.client.post(path, json=body) if what in {"release", "quarantine"} else api.client.post(path))
+
+
+async def test_a_reserved_number_is_leased_and_ordered(account: Api) -> None:
+    reserved = await a_reservation(account)
+
+    answer = await account.client.post(
+        "/v1/numbers", json={"number_id": reserved["id"], "period_days": 90, "auto_renew": False}
+    )
+
+    made = answer.json()
+    assert answer.status_code == 201, answer.text
+    assert (made["id"], made["status"]) == (reserved["id"], "provisioning")
+    assert (made["lease"]["use"], made["lease"]["period_days"], made["lease"]["auto_renew"]) == ("dedicated", 90, False)
+    assert (await account.client.get(f"/v1/numbers/{made['id']}")).json() == made
+
+
+async def test_a_lease_that_is_asked_for_twice_is_one(account: Api) -> None:
+    await a_number(account.database, "CY")
+    body, key = {"country": "CY", "type": "long_code"}, {"Idempotency-Key": "one-number"}
+
+    first, again = [await account.client.post("/v1/numbers", json=body, headers=key) for _ in range(2)]
+    other = await account.client.post("/v1/numbers", json={**body, "period_days": 7}, headers=key)
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.json() == first.json()
+    assert again.headers["Location"] == first.headers["Location"]
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
+
+
+async def test_a_lease_is_changed_renewed_set_aside_put_back_and_given_back(account: Api) -> None:
+    await a_number(account.database, "CZ")
+    made = await a_lease(account, country="CZ")
+
+    changed = await account.client.patch(f"/v1/numbers/{made['id']}", json={"auto_renew": False, "period_days": 7})
+    renewed = await do(account, made, "renew")
+    aside = await do(account, made, "quarantine", hours=2)
+    back = await do(account, made, "restore")
+    released = await do(account, made, "release")
+    again = await do(account, made, "release")
+
+    assert (changed.json()["lease"]["period_days"], changed.json()["lease"]["auto_renew"]) == (7, False)
+    assert renewed.json()["lease"]["expires_at"] > made["lease"]["expires_at"]
+    assert (aside.json()["status"], aside.json()["reason"]) == ("quarantined", "by_hand")
+    assert back.json()["status"] == "leased"
+    assert (released.json()["status"], released.json()["lease"]) == ("draining", None)
+    assert (again.status_code, again.json()["code"], again.json()["number_status"]) == (409, "number-state", "draining")
+    assert (await do(account, made, "renew")).json()["code"] == "lease-ended"
+
+
+async def test_a_number_is_replaced_by_another_of_its_pool(account: Api) -> None:
+    for _ in range(2):
+        await a_number(account.database, "DK")
+    made = await a_lease(account, country="DK")
+
+    new = await do(account, made, "rotate")
+    none = await do(account, new.json(), "rotate")
+
+    assert new.status_code == 200, new.text
+    assert new.json()["id"] != made["id"]
+    assert (none.status_code, none.json()["code"]) == (409, "pool-empty")
+    assert (await account.client.get(f"/v1/numbers/{new.json()['id']}")).json() == new.json()
+
+
+async def test_a_number_with_messages_under_way_is_in_use(account: Api) -> None:
+    await a_number(account.database, "FI")
+    made = await a_lease(account, country="FI")
+    verification = await a_verification(account.database, account.caller, codes=0)
+    await an_attempt(
+        account.database, verification.id, sender=made["sender"], carrier=made["carrier"], pool_country="FI"
+    )
+
+    refused, drained = await do(account, made, "release"), await do(account, made, "release", drain=True)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "number-in-use")
+    assert drained.json()["status"] == "draining"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 422, "invalid-request"),
+        ({"country": "GB"}, 422, "invalid-request"),
+        ({"number_id": "num_1"}, 422, "invalid-request"),
+        ({"number_id": f"num_{'0' * 32}"}, 404, "not-found"),
+        ({"number_id": f"num_{'0' * 32}", "use": "pooled"}, 403, "insufficient-scope"),
+        ({"country": "ZZ", "type": "long_code"}, 422, "unknown-country"),
+        ({"country": "GR", "type": "short_code"}, 409, "pool-empty"),
+        ({"country": "GB", "type": "alphanumeric"}, 422, "sender-not-allowed"),
+        ({"country": "GB", "type": "long_code", "capabilities": ["fax"]}, 422, "invalid-request"),
+        ({"country": "GB", "type": "long_code", "period_days": 0}, 422, "invalid-request"),
+        ({"country": "GB", "type": "long_code", "period_days": 366}, 422, "invalid-request"),
+    ],
+)
+async def test_a_lease_that_cannot_be_changes_nothing(
+    account: Api, body: dict[str, Any], status: int, code: str
+) -> None:
+    answer = await account.client.post("/v1/numbers", json=body)
+
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert (await account.client.get("/v1/numbers")).json()["numbers"] == []
+
+
+async def test_pools_are_rotated_by_who_runs_the_instance(account: Api, stocked: Server) -> None:
+    for _ in range(2):
+        await a_number(account.database, "HR")
+
+    refused = await account.client.post("/v1/pools/HR/rotate")
+    async with calling(stocked, scopes=EVERY_SCOPE) as operator:
+        aside = await approved(stocked, operator.client, "POST", "/v1/pools/HR/rotate", None)
+        last = await approved(stocked, operator.client, "POST", "/v1/pools/HR/rotate", None)
+        empty = await approved(stocked, operator.client, "POST", "/v1/pools/HU/rotate", None)
+
+    assert (refused.status_code, refused.json()["scopes"]) == (403, ["accounts"])
+    assert (aside.status_code, aside.json()["status"], aside.json()["reason"]) == (200, "quarantined", "rotated")
+    assert {each.json()["code"] for each in (last, empty)} == {"pool-empty"}

@@ -5,7 +5,8 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from domain.messages import DispatchOrder, StartVerification, VerificationResult
+    from domain.messages import DispatchOrder, NumberOrder, StartVerification, VerificationResult
+    from workflows.number_lease import NumberLeaseWorkflow
     from workflows.verification import VerificationWorkflow
     from workflows.webhook_dispatch import WebhookDispatchWorkflow
 
@@ -34,5 +35,19 @@ class ChangedDispatchWorkflow(WebhookDispatchWorkflow):
 
     @workflow.run
     async def run(self, order: DispatchOrder) -> None:
+        await workflow.sleep(timedelta(seconds=1))
+        await super().run(order)
+
+
+@workflow.defn(name="NumberLeaseWorkflow")
+class ChangedNumberWorkflow(NumberLeaseWorkflow):
+    """Waits a moment before it looks."""
+
+    @workflow.init
+    def __init__(self, order: NumberOrder) -> None:
+        super().__init__(order)
+
+    @workflow.run
+    async def run(self, order: NumberOrder) -> None:
         await workflow.sleep(timedelta(seconds=1))
         await super().run(order)

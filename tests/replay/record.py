@@ -12,12 +12,13 @@ from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
-from tests.replay import dispatching, scenarios
+from tests.replay import dispatching, leasing, scenarios
 from workflows.attributes import ALL
 
-SCENARIOS: Mapping[str, scenarios.Scenario | dispatching.DispatchScenario] = {
+SCENARIOS: Mapping[str, scenarios.Scenario | dispatching.DispatchScenario | leasing.LeaseScenario] = {
     **scenarios.SCENARIOS,
     **dispatching.SCENARIOS,
+    **leasing.SCENARIOS,
 }
 HISTORIES = Path(__file__).parent / "histories"
 _SERVER = Path(sys.executable).with_name("temporal")

@@ -11,17 +11,18 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from tests.replay import dispatching
-from tests.replay.changed import ChangedDispatchWorkflow, ChangedWorkflow
+from tests.replay import dispatching, leasing
+from tests.replay.changed import ChangedDispatchWorkflow, ChangedNumberWorkflow, ChangedWorkflow
 from tests.replay.record import HISTORIES
 from tests.replay.record import SCENARIOS as EVERY_SCENARIO
 from tests.replay.scenarios import SCENARIOS
 from tests.workflows.decoding import texts_of
+from workflows.number_lease import NumberLeaseWorkflow
 from workflows.verification import VerificationWorkflow
 from workflows.webhook_dispatch import WebhookDispatchWorkflow
 
 RECORDED = sorted(HISTORIES.glob("*/*.json"))
-OF_VERIFICATIONS = [file for file in RECORDED if file.stem not in dispatching.SCENARIOS]
+OF_VERIFICATIONS = [file for file in RECORDED if file.stem not in {*dispatching.SCENARIOS, *leasing.SCENARIOS}]
 each_history = pytest.mark.parametrize("file", RECORDED, ids=lambda file: f"{file.parent.name}-{file.stem}")
 each_verification = pytest.mark.parametrize(
     "file", OF_VERIFICATIONS, ids=lambda file: f"{file.parent.name}-{file.stem}"
@@ -34,13 +35,14 @@ def history_in(file: Path) -> WorkflowHistory:
 
 @each_history
 async def test_a_recorded_history_still_fits(file: Path) -> None:
-    await Replayer(workflows=[VerificationWorkflow, WebhookDispatchWorkflow]).replay_workflow(history_in(file))
+    workflows = [VerificationWorkflow, WebhookDispatchWorkflow, NumberLeaseWorkflow]
+    await Replayer(workflows=workflows).replay_workflow(history_in(file))
 
 
 @each_history
 async def test_a_workflow_that_was_changed_without_a_patch_does_not_fit(file: Path) -> None:
     """If this one passed, the test above could not fail (F19)."""
-    replayer = Replayer(workflows=[ChangedWorkflow, ChangedDispatchWorkflow])
+    replayer = Replayer(workflows=[ChangedWorkflow, ChangedDispatchWorkflow, ChangedNumberWorkflow])
 
     with pytest.raises(NondeterminismError):
         await replayer.replay_workflow(history_in(file))

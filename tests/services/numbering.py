@@ -1,18 +1,30 @@
 """A carrier's inventory in memory, and the use cases of numbers over it."""
 
-from dataclasses import dataclass, field
+import itertools
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from carriers.inventory import InventoryAwayError, NumberInventory, NumberTakenError, UnknownNumberError, Wanted
+from domain.access import EVERY_SCOPE
+from domain.facts import Caller
 from domain.inventory import InventoryNumber, InventoryOrder, OrderStatus
 from domain.statuses import Environment
 from rules.routing.catalog import SenderType
+from services.idempotency import Idempotency
 from services.number_allowance import NumberAllowance
+from services.number_leasing import NumberLeasing
 from services.number_search import NumberSearch, ReservationRequest
 from store.engine import Database
+from tests.building import KEYS, FakeKeepers, a_caller
 
 QUOTA = 10
+_senders = itertools.count(1)
+
+
+def a_sender() -> str:
+    """Return a number that no other test of this process offers."""
+    return f"+4477{next(_senders):08}"
 
 
 class Takes(dict[str, frozenset[SenderType]]):
@@ -109,3 +121,17 @@ def search_over(database: Database, *inventories: FakeInventory, quota: int = QU
 
 def a_request(offer: InventoryNumber, *, carrier: str = "alpha") -> ReservationRequest:
     return ReservationRequest(carrier=carrier, sender=offer.sender, country=offer.country)
+
+
+def leasing(database: Database, *, quota: int = QUOTA, keepers: FakeKeepers | None = None) -> NumberLeasing:
+    return NumberLeasing(
+        database=database,
+        allowance=allowance(quota),
+        idempotency=Idempotency(database, keys=KEYS),
+        keepers=keepers or FakeKeepers(),
+    )
+
+
+async def an_operator(database: Database) -> Caller:
+    """Return a caller who administers accounts."""
+    return replace(await a_caller(database), scopes=EVERY_SCOPE)

@@ -1,7 +1,6 @@
 """Reserving numbers: one holder each, exactly as many as the quota, nothing left behind when the carrier will not."""
 
 import asyncio
-import itertools
 
 import pytest
 
@@ -17,7 +16,7 @@ from domain.number_errors import (
     NumberQuotaError,
     SenderNotAllowedError,
 )
-from domain.routing import NumberState, RoutePolicyFacts
+from domain.routing import EndReason, NumberState, RoutePolicyFacts
 from domain.statuses import AccountStatus, Environment
 from services.numbers import Numbers
 from store.accounts import change_account
@@ -26,14 +25,8 @@ from store.number_leases import end_lease, take_number
 from store.reading_events import EventFilters, events_after
 from store.route_policies import put_policy
 from tests.building import a_caller
-from tests.services.numbering import QUOTA, FakeInventory, a_request, an_offer, search_over
+from tests.services.numbering import QUOTA, FakeInventory, a_request, a_sender, an_offer, search_over
 from tests.store.numbering import SANDBOX, a_country, a_new_lease, a_number, let_reservation_end
-
-_senders = itertools.count(1)
-
-
-def a_sender() -> str:
-    return f"+4477{next(_senders):08}"
 
 
 def stock(count: int = 1, **changes: str) -> FakeInventory:
@@ -171,7 +164,7 @@ async def test_who_gave_back_more_than_twice_its_quota_gets_no_more_and_is_told_
         async with database.transaction() as connection:
             taken = await take_number(connection, a_new_lease(caller, country))
             assert taken is not None
-            await end_lease(connection, taken[1].id, reason="released")
+            await end_lease(connection, taken[1].id, reason=EndReason.RELEASED)
 
     with pytest.raises(HarvestingError) as refused:
         await search_over(database, inventory, quota=1).reserve(caller, a_request(inventory.offers[0]))

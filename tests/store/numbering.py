@@ -1,10 +1,11 @@
 """Builders for the tests of numbers: pools that no other test uses, numbers in them, moments moved."""
 
 import itertools
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from domain.facts import Caller
 from domain.ids import new_id
@@ -90,6 +91,29 @@ async def let_lease_end(database: Database, lease_id: UUID) -> None:
     table, day = table_of(NumberLease), 86_400
     moments = {"started_at": now_plus(-30 * day), "expires_at": now_plus(-1)}
     await _execute(database, update(table).where(table.c.id == lease_id).values(**moments))
+
+
+async def due_since(database: Database, number_id: UUID, *, seconds: int) -> None:
+    """Let a number have had something to do for so long."""
+    table = table_of(SenderNumber)
+    await _execute(database, update(table).where(table.c.id == number_id).values(due_at=now_plus(-seconds)))
+
+
+async def let_days_pass(database: Database, number_id: UUID, *, days: float) -> None:
+    """Let days go by for a number and its lease, by moving their moments into the past."""
+    number, lease, by = table_of(SenderNumber), table_of(NumberLease), timedelta(days=days)
+    async with database.transaction() as connection:
+        row = (await connection.execute(select(number).where(number.c.id == number_id))).one()
+        moved = {
+            name: getattr(row, name) - by for name in ("changed_at", "state_until", "due_at") if getattr(row, name)
+        }
+        await connection.execute(update(number).where(number.c.id == number_id).values(**moved))
+        terms = (
+            await connection.execute(select(lease).where(lease.c.number_id == number_id, lease.c.ended_at.is_(None)))
+        ).one_or_none()
+        if terms is not None:
+            moments = {"started_at": terms.started_at - by, "expires_at": terms.expires_at - by}
+            await connection.execute(update(lease).where(lease.c.id == terms.id).values(**moments))
 
 
 async def _execute(database: Database, statement: Any) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from domain.routing import NumberState, RoutingLease
+from domain.routing import EndReason, NumberState, RoutingLease
 from domain.statuses import Environment
 from store.engine import Database
 from store.number_leases import (
@@ -244,8 +244,8 @@ async def test_a_lease_that_is_over_is_not_renewed_and_ends_once(database: Datab
         assert seen is not None
         due = [each.id for each in await leases_due(connection, within_s=0)]
         renewed = await renew_lease(connection, seen)
-        ended = await end_lease(connection, seen.id, reason="expired")
-        twice = await end_lease(connection, seen.id, reason="released")
+        ended = await end_lease(connection, seen.id, reason=EndReason.EXPIRED)
+        twice = await end_lease(connection, seen.id, reason=EndReason.RELEASED)
         released = await count_released(connection, caller.account_id, environment=SANDBOX)
 
     assert seen.id in due
