@@ -138,6 +138,7 @@ class DeliveryActivities:
         left_s = int((begun.expires_at - begun.read_at).total_seconds())
         return Message(
             attempt_id=attempt_id,
+            account_id=begun.account_id,
             to=await self._numbers.open(
                 begun.number_sealed, account_id=begun.account_id, row=begun.verification_id, person=begun.person_salt
             ),

@@ -12,9 +12,10 @@ from domain.statuses import FailureClass, ReceiptStatus, SubmissionStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A text for one handset. The number and the text are kept out of `repr`, and so out of logs."""
+    """A text for one handset, sent for an account. Number and text are kept out of `repr`, and so out of logs."""
 
     attempt_id: UUID
+    account_id: UUID
     to: str = field(repr=False)
     sender: str
     text: str = field(repr=False)

@@ -13,7 +13,7 @@ import httpx2
 import structlog
 
 from carriers.protocol import Answer, Message, ReceiptNotice
-from domain.ids import attempt_id, parse
+from domain.ids import account_id, attempt_id, parse
 from domain.statuses import FailureClass, ReceiptStatus, SubmissionStatus
 
 # The carrier's code of a refusal, and what it means for the plan.
@@ -143,6 +143,7 @@ def _body(message: Message) -> dict[str, str | int]:
         "sender": message.sender,
         "text": message.text,
         "validity_s": message.validity_s,
+        "account": account_id(message.account_id),
     }
 
 

@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 from urllib.parse import quote
+from uuid import UUID
 
 import httpx2
 
 from domain.errors import InvalidRequestError, NotFoundError, SandboxUnavailableError
+from domain.ids import account_id
 from domain.sandbox import BehaviourView, LedgerEntry, SandboxBehaviour, SandboxMessage
 
 _AWAY = "The sandbox carriers do not answer; start them, or try again in a moment."
@@ -18,6 +20,8 @@ Parsed = TypeVar("Parsed")
 
 class SandboxControl:
     """A client of the sandbox process.
+
+    Orders belong to the account they are given for; those given for none meet every account's messages.
 
     Every method raises `SandboxUnavailableError` when the process is away or answers what cannot be read.
     """
@@ -30,12 +34,13 @@ class SandboxControl:
 
     async def messages(self, to: str | None) -> list[SandboxMessage]:
         """Return the newest messages, at most a thousand, to one number or to all; newest last."""
-        said = await self._ask("GET", "/messages", params={} if to is None else {"to": to})
+        said = await self._ask("GET", "/messages", params=_filled(to=to))
         return _parsed(said, name="messages", row=_message)
 
-    async def behaviours(self) -> list[BehaviourView]:
-        """Return the orders in force."""
-        return _parsed(await self._ask("GET", "/behaviours"), name="behaviours", row=_view)
+    async def behaviours(self, *, account: UUID | None = None) -> list[BehaviourView]:
+        """Return an account's orders in force."""
+        said = await self._ask("GET", "/behaviours", params=_filled(account=_public(account)))
+        return _parsed(said, name="behaviours", row=_view)
 
     async def set_behaviour(
         self,
@@ -45,6 +50,7 @@ class SandboxControl:
         latency_ms: int = 0,
         times: int | None = None,
         to: str | None = None,
+        account: UUID | None = None,
     ) -> BehaviourView:
         """Give a carrier an order, for all its messages or those to one number.
 
@@ -52,13 +58,19 @@ class SandboxControl:
             NotFoundError: there is no such carrier; the sentence names those there are.
             InvalidRequestError: a value is out of bounds; the sentence says which.
         """
-        order = {"behaviour": behaviour, "latency_ms": latency_ms, "times": times, "to": to}
+        order = {
+            "behaviour": behaviour,
+            "latency_ms": latency_ms,
+            "times": times,
+            "to": to,
+            "account": _public(account),
+        }
         said = await self._ask("PUT", f"/behaviours/{quote(carrier, safe='')}", json=order)
         return _parsed({"order": [said]}, name="order", row=_view)[0]
 
-    async def reset(self, carrier: str, *, to: str | None = None) -> None:
-        """Take back all of a carrier's orders, or the one for a number. Raises `NotFoundError` as above."""
-        params = {} if to is None else {"to": to}
+    async def reset(self, carrier: str, *, to: str | None = None, account: UUID | None = None) -> None:
+        """Take back all that an account ordered of a carrier, or for one number. Raises `NotFoundError` as above."""
+        params = _filled(to=to, account=_public(account))
         await self._ask("DELETE", f"/behaviours/{quote(carrier, safe='')}", params=params)
 
     async def ledger(self) -> list[LedgerEntry]:
@@ -93,6 +105,14 @@ class SandboxControl:
         except httpx2.RequestError:
             raise SandboxUnavailableError(_AWAY) from None
         return _said(response)
+
+
+def _public(account: UUID | None) -> str | None:
+    return None if account is None else account_id(account)
+
+
+def _filled(**params: str | None) -> dict[str, str]:
+    return {name: value for name, value in params.items() if value is not None}
 
 
 def _said(response: httpx2.Response) -> dict[str, Any]:

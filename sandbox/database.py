@@ -24,10 +24,13 @@ CREATE TABLE IF NOT EXISTS ledger (
     recipient TEXT NOT NULL, at REAL NOT NULL, behaviour TEXT NOT NULL, verdict TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS ledger_at ON ledger (at);
-CREATE TABLE IF NOT EXISTS behaviour (
-    carrier TEXT NOT NULL, recipient TEXT NOT NULL, behaviour TEXT NOT NULL, latency_ms INTEGER NOT NULL,
-    times INTEGER CHECK (times >= 0), at REAL NOT NULL, PRIMARY KEY (carrier, recipient)
+CREATE TABLE IF NOT EXISTS standing_order (
+    account TEXT NOT NULL, carrier TEXT NOT NULL, recipient TEXT NOT NULL, behaviour TEXT NOT NULL,
+    latency_ms INTEGER NOT NULL, times INTEGER CHECK (times >= 0), at REAL NOT NULL,
+    PRIMARY KEY (account, carrier, recipient)
 );
+-- Orders were everybody's once. Whose those were is not known, and none outlives an hour.
+DROP TABLE IF EXISTS behaviour;
 CREATE TABLE IF NOT EXISTS due_receipt (
     number INTEGER PRIMARY KEY AUTOINCREMENT, carrier TEXT NOT NULL, body TEXT NOT NULL, due_at REAL NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0, at REAL NOT NULL
@@ -74,4 +77,4 @@ def forget(connection: sqlite3.Connection, *, now: float) -> None:
         connection.execute("DELETE FROM message WHERE at <= ?", before)
         connection.execute("DELETE FROM ledger WHERE at <= ?", before)
         connection.execute("DELETE FROM due_receipt WHERE at <= ?", before)
-        connection.execute("DELETE FROM behaviour WHERE at <= ? OR times = 0", before)
+        connection.execute("DELETE FROM standing_order WHERE at <= ? OR times = 0", before)

@@ -12,6 +12,7 @@ from sandbox.refusals import RefusedError
 MAX_BODY_BYTES = 64 * 1024
 
 E164 = Annotated[str, StringConstraints(pattern=r"^\+[1-9][0-9]{1,14}$")]
+Account = Annotated[str, StringConstraints(pattern=r"^acc_[0-9a-f]{32}$")]
 Reference = Annotated[str, StringConstraints(pattern=r"^att_[0-9a-f]{32}$")]
 # The longest text that ten concatenated GSM-7 parts hold.
 Text = Annotated[str, StringConstraints(min_length=1, max_length=1530)]
@@ -27,10 +28,12 @@ class NewMessage(BaseModel):
     sender: Annotated[str, StringConstraints(min_length=1, max_length=20)]
     text: Text
     validity_s: Annotated[int, Bounded(ge=1, le=172_800)]
+    # On whose behalf: its orders are the ones that count.
+    account: Account | None = None
 
 
 class NewBehaviour(BaseModel):
-    """What a carrier is told to do, for how many messages, to which number."""
+    """What a carrier is told to do, for how many messages, to which number; for which account's, or everybody's."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -38,6 +41,7 @@ class NewBehaviour(BaseModel):
     latency_ms: Annotated[int, Bounded(ge=0, le=60_000)] = 0
     times: Annotated[int, Bounded(ge=1, le=1_000_000)] | None = None
     to: E164 | None = None
+    account: Account | None = None
 
 
 class NumberReference(BaseModel):

@@ -67,22 +67,24 @@ class Endpoints:
         entries = self._world.outbox.ledger(after=_after(request.query_params))
         return JSONResponse({"entries": [_entry_json(entry) for entry in entries]})
 
-    async def behaviours(self, _request: Request) -> Response:
-        """Answer the orders in force."""
+    async def behaviours(self, request: Request) -> Response:
+        """Answer the orders in force of `?account=`, or those of none."""
         self._world.forget()
-        return JSONResponse({"behaviours": [asdict(view) for view in self._world.switchboard.orders()]})
+        found = self._world.switchboard.orders(account=request.query_params.get("account"))
+        return JSONResponse({"behaviours": [asdict(view) for view in found]})
 
     async def set_behaviour(self, request: Request) -> Response:
         """Give a carrier an order."""
         carrier = self._carrier(request)
         form = await read_form(request, NewBehaviour)
-        view = BehaviourView(carrier=carrier, **form.model_dump())
-        self._world.switchboard.put(view)
+        view = BehaviourView(carrier=carrier, **form.model_dump(exclude={"account"}))
+        self._world.switchboard.put(view, account=form.account)
         return JSONResponse(asdict(view))
 
     async def reset(self, request: Request) -> Response:
-        """Take back a carrier's orders, or the one for `?to=`."""
-        self._world.switchboard.remove(carrier=self._carrier(request), to=request.query_params.get("to"))
+        """Take back what `?account=` ordered of a carrier, or the one order for `?to=`."""
+        carrier, query = self._carrier(request), request.query_params
+        self._world.switchboard.remove(carrier=carrier, to=query.get("to"), account=query.get("account"))
         return Response(status_code=204)
 
     def _carrier(self, request: Request) -> str:

@@ -34,7 +34,7 @@ class World:
     def hand_over(self, message: NewMessage, *, carrier: str) -> Outcome:
         """Do what the carrier's order says. All is on record when this returns, and nothing when it raises."""
         with transaction(self._connection):
-            order = self.switchboard.take(carrier=carrier, to=message.to)
+            order = self.switchboard.take(carrier=carrier, to=message.to, account=message.account)
             effect = EFFECTS[order.behaviour]
             latency_s = order.latency_ms / 1000
             self.outbox.enter(message, carrier=carrier, behaviour=order.behaviour, verdict=effect.verdict)

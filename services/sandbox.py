@@ -35,8 +35,8 @@ class Sandbox:
         return [each for each in found if parse(each.attempt_id, prefix="att") in own]
 
     async def behaviours(self, caller: Caller) -> Sequence[BehaviourView]:
-        """Return how each carrier behaves now: `accept` towards everyone where nothing else was ordered."""
-        ordered = await self._for(caller).behaviours()
+        """Return how each carrier treats this account: `accept` whatever it sends where it ordered nothing else."""
+        ordered = await self._for(caller).behaviours(account=caller.account_id)
         scripted = {each.carrier for each in ordered if each.to is None}
         usual = [BehaviourView(carrier=name, behaviour=SandboxBehaviour.ACCEPT) for name in self._carriers]
         return sorted([*ordered, *(each for each in usual if each.carrier not in scripted)], key=_in_order)
@@ -51,14 +51,16 @@ class Sandbox:
         times: int | None,
         to: str | None,
     ) -> BehaviourView:
-        """Script a carrier: for everything or for one number, for good or for some messages.
+        """Script a carrier: for all that this account sends or for one number, for good or for some messages.
 
         Raises:
             NotFoundError: there is no such carrier.
 
         """
         control = self._for(caller)
-        view = await control.set_behaviour(carrier, behaviour=behaviour, latency_ms=latency_ms, times=times, to=to)
+        view = await control.set_behaviour(
+            carrier, behaviour=behaviour, latency_ms=latency_ms, times=times, to=to, account=caller.account_id
+        )
         details = {
             "behaviour": behaviour.value,
             "latency_ms": latency_ms,
@@ -69,13 +71,13 @@ class Sandbox:
         return view
 
     async def reset(self, caller: Caller, carrier: str) -> None:
-        """Have a carrier accept everything again.
+        """Have a carrier accept everything of this account again.
 
         Raises:
             NotFoundError: there is no such carrier.
 
         """
-        await self._for(caller).reset(carrier)
+        await self._for(caller).reset(carrier, account=caller.account_id)
         await self._record(caller, "sandbox.carrier_restored", carrier, {})
 
     async def _record(self, caller: Caller, action: str, carrier: str, details: Mapping[str, JsonScalar]) -> None:

@@ -48,13 +48,13 @@ class MessagesOut(BaseModel):
 
 
 class MessagesQuery(StrictBody):
-    """Whose messages; everybody's when left out."""
+    """To which number; to all when left out."""
 
     to: str | None = Field(default=None, pattern=_E164, description="E.164, with the plus as %2B.")
 
 
 class BehaviourIn(StrictBody):
-    """How a carrier is to behave: towards everyone or one number, for good or for so many messages."""
+    """How a carrier is to treat this account's messages: all or those to one number, for good or for so many."""
 
     behaviour: SandboxBehaviour
     latency_ms: Annotated[int, Strict()] = Field(default=0, ge=0, le=60_000)
@@ -98,14 +98,14 @@ async def read_outbox(query: Annotated[MessagesQuery, Query()], caller: Caller, 
 
 @router.get("/carriers", response_model=BehavioursOut, responses=problems())
 async def list_carriers(caller: Caller, parts: ThisApp) -> Response:
-    """List the scripted carriers and how each behaves."""
+    """List the carriers and how each treats this account's messages."""
     found = await parts.sandbox.behaviours(caller)
     return answer(BehavioursOut(carriers=[BehaviourOut.of(each) for each in found]))
 
 
 @router.put("/carriers/{carrier}", response_model=BehaviourOut, responses=problems(400))
 async def script_carrier(carrier: CarrierName, body: BehaviourIn, caller: Caller, parts: ThisApp) -> Response:
-    """Script a carrier."""
+    """Script a carrier for this account's messages."""
     view = await parts.sandbox.set_behaviour(
         caller, carrier, behaviour=body.behaviour, latency_ms=body.latency_ms, times=body.times, to=body.to
     )
@@ -114,6 +114,6 @@ async def script_carrier(carrier: CarrierName, body: BehaviourIn, caller: Caller
 
 @router.delete("/carriers/{carrier}", status_code=204, responses=problems())
 async def restore_carrier(carrier: CarrierName, caller: Caller, parts: ThisApp) -> Response:
-    """Have a carrier accept everything again."""
+    """Take back this account's orders to a carrier; nobody else's are touched."""
     await parts.sandbox.reset(caller, carrier)
     return Response(status_code=204)

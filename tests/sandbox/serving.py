@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import uvicorn
@@ -119,9 +120,16 @@ def running_sandbox(file: Path, *, receipt_url: str) -> Iterator[RunningSandbox]
         yield RunningSandbox(url=url, file=file, clock=clock, server=server)
 
 
-def a_message(*, to: str = "+447700900001", text: str = "Your code is 123456") -> Message:
+def a_message(*, to: str = "+447700900001", text: str = "Your code is 123456", account: UUID | None = None) -> Message:
     """Build a message with an attempt id of its own."""
-    return Message(attempt_id=new_id(), to=to, sender="Countersign", text=text, validity_s=300)
+    return Message(
+        attempt_id=new_id(),
+        account_id=account or new_id(),
+        to=to,
+        sender="Countersign",
+        text=text,
+        validity_s=300,
+    )
 
 
 async def in_the_ledger(message: Message, *, control: SandboxControl) -> None:

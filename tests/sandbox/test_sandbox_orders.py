@@ -6,7 +6,7 @@ from collections import Counter
 import httpx2
 import pytest
 
-from domain.ids import attempt_id
+from domain.ids import attempt_id, new_id
 from domain.sandbox import BehaviourView, SandboxBehaviour
 from domain.statuses import SubmissionStatus
 from sandbox.magic import magic_behaviour
@@ -125,3 +125,33 @@ async def test_orders_are_listed_replaced_and_taken_back(sandbox: RunningSandbox
     await control.set_behaviour("bravo", behaviour=B.REFUSE, to=to)
     await control.reset("bravo")
     assert await control.behaviours() == []
+
+
+async def test_an_accounts_orders_are_not_seen_met_or_taken_back_by_another(
+    sandbox: RunningSandbox, client: httpx2.AsyncClient
+) -> None:
+    control, carrier, to = sandbox.control(client), sandbox.carrier(client), "+447700900006"
+    mine, theirs = new_id(), new_id()
+    special = await control.set_behaviour("alpha", behaviour=B.REFUSE, to=to, account=mine)
+    general = await control.set_behaviour("alpha", behaviour=B.THROTTLE, account=mine)
+
+    assert await control.behaviours(account=theirs) == await control.behaviours() == []
+    await control.reset("alpha", account=theirs)
+    await control.reset("alpha", to=to, account=theirs)
+    await control.reset("alpha")
+    await control.set_behaviour("alpha", behaviour=B.ACCEPT, to=to, account=theirs)
+
+    answers = [await carrier.submit(a_message(to=to, account=each)) for each in (mine, theirs)]
+    assert [each.carrier_code for each in answers] == ["refused", None]
+    assert await control.behaviours(account=mine) == [general, special]
+
+
+async def test_an_accounts_order_wins_over_everybodys(sandbox: RunningSandbox, client: httpx2.AsyncClient) -> None:
+    control, carrier, to = sandbox.control(client), sandbox.carrier(client), "+447700900007"
+    mine, theirs = new_id(), new_id()
+    await control.set_behaviour("alpha", behaviour=B.REFUSE, to=to)
+    await control.set_behaviour("alpha", behaviour=B.THROTTLE, account=mine)
+
+    answers = [await carrier.submit(a_message(to=to, account=each)) for each in (mine, theirs)]
+
+    assert [each.carrier_code for each in answers] == ["throttled", "refused"]
