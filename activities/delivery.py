@@ -20,6 +20,7 @@ from domain.statuses import (
 from domain.verification_events import AttemptWords, abandoned, answered
 from rules.content.text import compose
 from rules.routing.capacity import MICROS, THROTTLED_PAUSE_S, connection_bucket
+from rules.routing.failover import LEASE_LOST_CODE
 from security.codes import code_for
 from security.columns import Sealer
 from security.keyring import KeyRing
@@ -36,8 +37,6 @@ from store.verifications import hold_verification
 _NO_CARRIER = Answer(
     status=SubmissionStatus.REJECTED, failure_class=FailureClass.ROUTE_TEMPORARY, carrier_code="not-configured"
 )
-# The number was lent to another, or set aside, after the attempt was planned.
-LEASE_LOST_CODE = "lease-lost"
 # Its turn would come after its code has ended.
 NO_CAPACITY_CODE = "no-capacity"
 # What an attempt's status says about a submission that was settled before.

@@ -65,6 +65,10 @@ class RouteBook:
             return self._of_file(country, asked), policy
         return self._of_tables(country, facts), policy
 
+    def forget(self, country: str, *, environment: Environment) -> None:
+        """Read what is known of a country anew, whenever it is asked for next."""
+        self._facts.drop((environment, country))
+
     async def _read(
         self, connection: AsyncConnection, country: str, environment: Environment, account_id: UUID
     ) -> tuple[RouteFacts, RoutePolicyFacts | None]:
@@ -125,6 +129,10 @@ class _Moments(Generic[_Key, _Value]):
     def get(self, key: _Key) -> _Value | None:
         """Return the value, or None when it is believed no longer."""
         return self._kept[key][1] if self.has(key) else None
+
+    def drop(self, key: _Key) -> None:
+        """Believe a value no longer."""
+        self._kept.pop(key, None)
 
     def keep(self, key: _Key, value: _Value) -> None:
         """Keep a value from now on."""

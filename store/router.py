@@ -24,7 +24,8 @@ from rules.routing.candidates import Candidate, Situation
 from rules.routing.catalog import Route
 from rules.routing.explanation import Before, Decision, Explanation, choose, to_text
 from rules.routing.failover import (
-    REGION_SILENT_CODE,
+    LEASE_LOST_CODE,
+    NOT_ASKED,
     Caps,
     Choice,
     GiveUp,
@@ -79,6 +80,9 @@ class Router:
     ) -> Routed | Wait | GiveUp:
         """Return what to do after the last of the attempts did not do."""
         tried = [tried_of(each) for each in attempts]
+        if attempts[-1].carrier_code == LEASE_LOST_CODE:
+            # What was believed of the number holds no longer.
+            self._book.forget(facts.country, environment=facts.environment)
         sight = await self._look(connection, facts, attempts, last_sender=attempts[-1].sender)
         caps = Caps(attempts=sight.policy.max_attempts, carriers=sight.policy.max_carriers)
         found = await _settled(
@@ -222,8 +226,8 @@ async def _is_probe_taken(connection: AsyncConnection, sight: _Sight, candidate:
 
 
 def _tries(attempts: Sequence[AttemptFacts]) -> Counter[str]:
-    """Return how often each carrier was asked: one whose region was silent was not."""
-    return Counter(each.carrier for each in attempts if each.carrier_code != REGION_SILENT_CODE)
+    """Return how often each carrier was asked: by an attempt that never left, it was not."""
+    return Counter(each.carrier for each in attempts if each.carrier_code not in NOT_ASKED)
 
 
 def _told(reason: str, decision: Decision) -> str:

@@ -42,7 +42,12 @@ def oracle(drill: Drill) -> float:
 
 def measure(make: Callable[[int], Strategy], drill: Drill, *, seeds: Sequence[int]) -> Figures:
     """Return the mean figures of a strategy over several seeds; `reached_at` is the median of the runs that did."""
-    all_ = [_figures(run(make(seed), drill, seed=seed), drill) for seed in seeds]
+    all_ = [figures_of(run(make(seed), drill, seed=seed), drill) for seed in seeds]
+    return mean(all_)
+
+
+def mean(all_: Sequence[Figures]) -> Figures:
+    """Return the mean figures of several runs."""
     ends = [each.reached_at for each in all_ if each.reached_at is not None]
     return Figures(
         healthy=fmean(each.healthy for each in all_),
@@ -70,7 +75,8 @@ def table(rows: dict[str, Figures], drill: Drill) -> str:
     return "\n".join(lines)
 
 
-def _figures(sent: Sequence[Sent], drill: Drill) -> Figures:
+def figures_of(sent: Sequence[Sent], drill: Drill) -> Figures:
+    """Return the figures of one run."""
     during = sent[drill.before : drill.before + drill.during]
     after = [each.route == drill.failing for each in sent[drill.before + drill.during :]]
     shares = [sum(after[end - WINDOW : end]) / WINDOW for end in range(WINDOW, len(after) + 1)]

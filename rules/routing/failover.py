@@ -33,6 +33,10 @@ _MAY_ARRIVE = frozenset(
     }
 )
 REGION_SILENT_CODE = "region-without-workers"
+# The number was lent to another, or set aside, after the attempt was planned: the route itself may do.
+LEASE_LOST_CODE = "lease-lost"
+# Nothing has left us: no carrier was asked, and nothing was paid.
+NOT_ASKED = frozenset({REGION_SILENT_CODE, LEASE_LOST_CODE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +135,7 @@ def _next(routes: Sequence[Route], tried: Sequence[Tried], *, send: int, caps: C
     workers that are overwhelmed or restarting come back.
     """
     this_send = [each for each in tried if each.send == send]
-    heard = [each for each in tried if each.carrier_code != REGION_SILENT_CODE]
+    heard = [each for each in tried if each.carrier_code not in NOT_ASKED]
     asked = {(each.carrier, each.pool_country) for each in heard if each.send == send}
     carriers = {each.carrier for each in heard}
     if len(asked) >= caps.attempts or len(this_send) >= MAX_PLANS_PER_SEND:

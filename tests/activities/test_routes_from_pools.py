@@ -161,6 +161,23 @@ async def test_the_explanation_tells_every_rule_and_makes_the_same_choice_again(
     assert replay_from_draws(explanation) == routed.candidate.id
 
 
+async def test_what_did_not_leave_with_a_number_is_planned_on_it_again_with_its_new_fence(database: Database) -> None:
+    country = a_country()
+    number = await a_sender(database, country)
+    facts, router = await pending_to(database, country), a_router()
+    routed = await begun(database, facts, router=router)
+    async with database.transaction() as connection:
+        lease = await rotate_routing_lease(connection, number.id)
+    attempt, _ = await sent(database, facts, routed)
+
+    async with database.transaction() as connection:
+        step = await router.follow(connection, facts, [attempt], cause=FailOverCause.SUBMISSION)
+
+    assert lease is not None
+    assert isinstance(step, Routed)
+    assert (step.candidate.number_id, step.candidate.fence) == (number.id, lease.fence)
+
+
 async def test_where_nothing_may_be_used_the_refusal_names_the_rules(database: Database) -> None:
     country = a_country()
     await a_number(database, country)
