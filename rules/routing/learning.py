@@ -11,7 +11,7 @@ from uuid import UUID
 from domain.statuses import Environment, FailureClass, SubmissionStatus
 from rules.routing.breaker import Breaker, BreakerState, after_outcome, is_hard_failure
 from rules.routing.evidence import Evidence
-from rules.routing.health import NumberRecord
+from rules.routing.health import FALL_OF, NumberRecord
 from rules.routing.proportions import Share
 from rules.routing.sketch import Sketch, merged, sketch_of
 from rules.routing.timers import receipt_wait_s, verify_wait_s
@@ -146,9 +146,15 @@ def _with_times(health: Health, outcome: Outcome) -> Health:
         receipts=receipts,
         accepted=accepted,
         proofs=proofs,
-        receipt_wait_s=_learnt(receipt_wait_s(receipts, accepted=accepted, default_s=-1)),
+        receipt_wait_s=_receipt_wait(health, _learnt(receipt_wait_s(receipts, accepted=accepted, default_s=-1))),
         verify_wait_s=_learnt(verify_wait_s(proofs, default_s=-1)),
     )
+
+
+def _receipt_wait(health: Health, wait_s: int | None) -> int | None:
+    """Return how long to wait for a receipt: where codes stay away with the receipts, their silence says much."""
+    is_worse = health.recent_share.rate < health.baseline.rate * (1 - FALL_OF)
+    return health.receipt_wait_s if wait_s == 0 and is_worse else wait_s
 
 
 def _learnt(wait_s: int) -> int | None:
