@@ -5,6 +5,9 @@ from domain.errors import InsufficientScopeError
 from domain.facts import Caller
 from domain.operator_errors import OperatorsOnlyError
 
+# What a key, a token or a person can give a key or a client at all.
+_GIVABLE = USUAL_SCOPES | {Scope.ADMIN}
+
 
 def ensure_allowed(caller: Caller, access: Access) -> None:
     """Let a caller pass who has one of the operation's scopes, or one of its roles.
@@ -29,15 +32,20 @@ def ensure_allowed(caller: Caller, access: Access) -> None:
 def ensure_may_give(caller: Caller, scopes: frozenset[Scope]) -> None:
     """Let a caller give out scopes that it has itself; a person who may make keys may give all that a key can have.
 
+    Nobody hands on `accounts`, who has it neither: whoever has the machine's command line gives it.
+
     Raises:
-        InsufficientScopeError: it does not have one of them.
+        InsufficientScopeError: it does not have one of them, or one is not for it to give.
 
     """
-    given = USUAL_SCOPES | {Scope.ADMIN} if caller.role is not None else caller.scopes
+    given = _GIVABLE if caller.role is not None else caller.scopes & _GIVABLE
     if missing := scopes - given:
         named = sorted(scope.value for scope in missing)
+        told = f"A key can give out only what it has itself, and this one does not have {', '.join(named)}."
+        if Scope.ACCOUNTS in missing:
+            told = "The scope accounts is given out on the command line alone (./countersign key create); leave it out."
         raise InsufficientScopeError(
-            f"A key can give out only what it has itself, and this one does not have {', '.join(named)}.",
+            told,
             fields={"scopes": named},
             challenge={"error": "insufficient_scope", "scope": " ".join(named)},
         )

@@ -80,6 +80,22 @@ async def test_a_key_gives_out_only_what_it_has(api: Api) -> None:
     assert whole.status_code == 403
 
 
+async def test_the_scope_accounts_is_handed_on_by_nobody_who_has_it(api: Api) -> None:
+    mighty = frozenset({Scope.KEYS, Scope.ADMIN, Scope.ACCOUNTS})
+    async with calling(api.server, scopes=mighty) as holder:
+        answers = [
+            await made(holder, scopes=["accounts"]),
+            await holder.client.post("/v1/clients", json={"scopes": ["keys", "accounts"]}),
+            await holder.client.post(f"/v1/keys/{holder.caller.key_id}/rotate", json={}),
+        ]
+        left_out = await made(holder)
+
+    assert {(each.status_code, each.json()["code"]) for each in answers} == {(403, "insufficient-scope")}
+    assert {tuple(each.json()["scopes"]) for each in answers} == {("accounts",)}
+    assert all("command line" in each.json()["detail"] for each in answers)
+    assert left_out.json()["scopes"] == ["keys"]
+
+
 async def test_an_expired_key_is_refused_also_where_it_was_known(api: Api) -> None:
     text = (await made(api)).json()["key"]
     assert await status_with(api, text) == 200
