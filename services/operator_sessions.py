@@ -99,7 +99,6 @@ class OperatorSessions:
         if not await self._passwords.is_right(stored, given.password) or operator is None:
             self._refusals.note(failed_sign_in(None if operator is None else operator.id), window_s=MINUTE_S)
             raise _refused()
-        _ensure_from(address, networks_of(operator.allowlist))
         try:
             proof = await self._factor.examine(operator.id, given.code)
             return await self._begin(operator, proof, address=address, subject=subject, tried=tried)
@@ -223,6 +222,8 @@ class OperatorSessions:
         token = new_token(SESSION)
         async with self._database.transaction() as connection:
             await self._factor.spend(connection, proof)
+            # Not before both factors were right, or a stranger would learn that a password is. Nothing is spent then.
+            _ensure_from(address, networks_of(operator.allowlist))
             await tries.give_back(connection, subject, tried)
             facts = await operator_sessions.insert_session(
                 connection,

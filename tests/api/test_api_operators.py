@@ -357,6 +357,26 @@ async def test_an_allowlist_keeps_others_out_and_is_refused_where_it_would_lock_
         assert (each.status_code, each.json()["code"]) == (403, "address-not-allowed")
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"password": "not the right one"}, {"code": "000000"}, {"code": "7777-7777-7777-7777"}, {"code": "none"}],
+)
+async def test_from_a_wrong_address_a_right_password_alone_is_answered_like_a_wrong_one(
+    api: Api, stranger: httpx2.AsyncClient, changes: dict[str, str]
+) -> None:
+    person = await an_operator(api.database)
+    token = await a_session(api.database, person)
+    path = f"/v1/operators/{person.actor.partition(':')[2]}"
+    body = {"allowlist": ["203.0.113.0/24"], "allow_lockout": True}
+    assert (await stranger.patch(path, json=body, headers={"Authorization": f"Bearer {token}"})).status_code == 200
+
+    answer = await sign_in(stranger, person, **changes)
+    both = await sign_in(stranger, person)
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "sign-in-refused")
+    assert (both.status_code, both.json()["code"]) == (403, "address-not-allowed")
+
+
 async def test_the_instance_s_allowlist_keeps_operators_out_and_keys_in(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
