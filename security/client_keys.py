@@ -12,7 +12,7 @@ from typing import Any
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import JWKRegistry, Key
-from joserfc.jws import JWSRegistry, extract_compact
+from joserfc.jws import CompactSignature, JWSRegistry, extract_compact
 
 # RS256 for the modules and services that hold keys and know nothing newer. `Ed25519` is what RFC 9864 calls it.
 ALGORITHMS: Mapping[str, tuple[str, ...]] = {"EC": ("ES256",), "OKP": ("Ed25519",), "RSA": ("PS256", "RS256")}
@@ -27,6 +27,13 @@ _RSA_EXPONENT = 65537
 _MOST_KID = 64
 # What a header says beyond what we know is not our affair, unless it is called critical, which is refused.
 _REGISTRY = JWSRegistry(algorithms=EVERY_ALGORITHM, strict_check_header=False)
+
+
+class _OneMeaning(json.JSONDecoder):
+    """Reads JSON in which no object has a name twice: of such a one, each reader believes something else."""
+
+    def __init__(self) -> None:
+        super().__init__(object_pairs_hook=_object)
 
 
 class ClientKeyError(ValueError):
@@ -67,7 +74,7 @@ def kept_keys(text: str) -> list[dict[str, str]]:
 def claimed_client(text: str) -> str | None:
     """Return whom an assertion is said to be from, which nobody has verified yet; None for what is none."""
     try:
-        claims = json.loads(extract_compact(_short(text), registry=_REGISTRY).payload)
+        claims = json.loads(extract_compact(_short(text), registry=_REGISTRY).payload, cls=_OneMeaning)
     except (JoseError, ValueError, RecursionError):
         return None
     subject = claims.get("sub") if isinstance(claims, dict) else None
@@ -83,12 +90,14 @@ def verify(text: str, keys: Sequence[Mapping[str, str]]) -> jwt.Token:
     """
     try:
         data = _short(text)
-        header = extract_compact(data, registry=_REGISTRY).headers()
+        header = _header_of(extract_compact(data, registry=_REGISTRY))
         key = _key_for(header, keys)
         if "crit" in header or "b64" in header:
             raise UnverifiedError("no header is critical")
         imported = JWKRegistry.import_key({**key})
-        return jwt.decode(data, imported, algorithms=list(ALGORITHMS[key["kty"]]), registry=_REGISTRY)
+        return jwt.decode(
+            data, imported, algorithms=list(ALGORITHMS[key["kty"]]), registry=_REGISTRY, decoder_cls=_OneMeaning
+        )
     except (JoseError, ValueError, RecursionError) as error:
         raise UnverifiedError(str(error)) from error
 
@@ -97,6 +106,20 @@ def _short(text: str) -> bytes:
     if len(text) > _MOST_CHARACTERS:
         raise UnverifiedError(f"longer than {_MOST_CHARACTERS} characters")
     return text.encode("ascii")
+
+
+def _header_of(signed: CompactSignature) -> dict[str, Any]:
+    """Return a header that the library could read, unless it says something twice."""
+    segment = signed.segments["header"]
+    json.loads(base64.urlsafe_b64decode(segment + b"=" * (-len(segment) % 4)), cls=_OneMeaning)
+    return signed.headers()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name twice")
+    return found
 
 
 def _key_for(header: Mapping[str, Any], keys: Sequence[Mapping[str, str]]) -> Mapping[str, str]:

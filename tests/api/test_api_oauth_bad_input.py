@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from joserfc.jws import JWSRegistry
 
 from security.token_signing import pair_of
 from tests.api.oauth_clients import (
@@ -277,8 +279,40 @@ BAD_ASSERTIONS: dict[str, Assertion] = {
     "no iss": lambda pair, who: signed(pair, claims_of(who, iss=None)),
     "another iss": lambda pair, who: signed(pair, claims_of(who, iss="00000000")),
     "another sub": lambda pair, who: signed(pair, claims_of(who, sub="00000000")),
+    "exp of 400 digits": lambda pair, who: signed(pair, claims_of(who, exp=10**400)),
+    "iat of 400 digits": lambda pair, who: signed(pair, claims_of(who, iat=10**400)),
+    "exp of 400 digits below zero": lambda pair, who: signed(pair, claims_of(who, exp=-(10**400))),
+    "a claim twice": lambda pair, who: _as_written(
+        pair, _header(pair), json.dumps(claims_of(who)).replace("{", '{"jti": "first", ', 1)
+    ),
+    "a name twice further in": lambda pair, who: _as_written(
+        pair, _header(pair), json.dumps(claims_of(who)).replace("{", '{"note": {"a": 1, "a": 2}, ', 1)
+    ),
+    "a header twice": lambda pair, who: _as_written(
+        pair, _header(pair).replace("{", '{"kid": "first", ', 1), json.dumps(claims_of(who))
+    ),
     "a sub that is no text": lambda pair, who: signed(pair, claims_of(who, sub=[who])),
 }
+
+
+def _header(pair: PrivateKey) -> str:
+    return json.dumps({"alg": "ES256", "kid": pair.thumbprint()})
+
+
+def _as_written(pair: PrivateKey, header: str, claims: str) -> str:
+    """Return an assertion of texts that no library would write, signed all the same."""
+    body = ".".join(base64.urlsafe_b64encode(each.encode()).rstrip(b"=").decode() for each in (header, claims))
+    signature = JWSRegistry(algorithms=["ES256"]).get_alg("ES256").sign(body.encode(), pair)
+    return f"{body}.{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}"
+
+
+async def test_an_assertion_written_by_hand_proves_its_client_when_it_says_nothing_twice(api: Api) -> None:
+    pair = a_pair()
+    made = await a_client(api, jwks=jwks_of(pair))
+
+    answer = await _asserted(api, _as_written(pair, _header(pair), json.dumps(claims_of(made["id"]))))
+
+    assert answer.status_code == 200
 
 
 def _with_own_key(who: str) -> str:
