@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import Header, Response
+from fastapi import Depends, Header, Request, Response
 from pydantic import BaseModel
 
 from api.v1.models import VerificationOut
@@ -19,7 +19,7 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _WAIT = re.compile(r"(?:^|[,;\s])wait=([0-9]{1,3})(?:$|[,;\s])")
 MAX_WAIT_S = 10
 
-IdempotencyKey = Annotated[
+_KeyHeader = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key", description="1 to 255 printable ASCII characters without spaces; kept for 24 hours."
@@ -29,6 +29,16 @@ Prefer = Annotated[
     str | None,
     Header(alias="Prefer", description=f"`wait=N` waits up to N seconds (at most {MAX_WAIT_S}) for the first answer."),
 ]
+
+
+def _only_key(request: Request, key: _KeyHeader = None) -> str | None:
+    """Return the Idempotency-Key; of two, each reader on the way would take another."""
+    if len(request.headers.getlist("idempotency-key")) > 1:
+        raise InvalidRequestError("Idempotency-Key: send it once.")
+    return key
+
+
+IdempotencyKey = Annotated[str | None, Depends(_only_key)]
 
 
 def answer(model: BaseModel, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

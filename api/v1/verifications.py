@@ -37,7 +37,7 @@ async def start_verification(
     body: NewVerification,
     caller: Caller,
     parts: ThisApp,
-    idempotency_key: IdempotencyKey = None,
+    idempotency_key: IdempotencyKey,
     prefer: Prefer = None,
 ) -> Response:
     """Start verifying a number. The first message leaves after this returns.
@@ -74,7 +74,7 @@ async def check_code(verification_id: VerificationId, body: NewCheck, caller: Ca
 
 @router.post("/{verification_id}/resend", response_model=VerificationOut, responses=problems(409))
 async def resend_code(
-    verification_id: VerificationId, caller: Caller, parts: ThisApp, idempotency_key: IdempotencyKey = None
+    verification_id: VerificationId, caller: Caller, parts: ThisApp, idempotency_key: IdempotencyKey
 ) -> Response:
     """Send one more message, on a route not used yet where there is one. Wrong codes stay counted."""
     again = repeatable(idempotency_key, what=f"resend/{verification_id}")

@@ -149,6 +149,20 @@ async def test_a_key_that_is_no_word_is_refused(api: Api, key: str) -> None:
     assert await api.count() == 0
 
 
+@pytest.mark.parametrize("keys", [("a", "b"), ("same", "same"), ("", "a")])
+async def test_two_keys_in_one_request_are_refused(api: Api, keys: tuple[str, str]) -> None:
+    headers = [(b"Idempotency-Key", each.encode()) for each in keys]
+    started = (await api.client.post("/v1/verifications", json={"to": a_phone()})).json()["id"]
+
+    answers = [
+        await api.client.post("/v1/verifications", json={"to": a_phone()}, headers=headers),
+        await api.client.post(f"/v1/verifications/{started}/resend", headers=headers),
+    ]
+
+    assert {(each.status_code, each.json()["code"]) for each in answers} == {(422, "invalid-request")}
+    assert await api.count() == 1
+
+
 async def test_accounts_do_not_share_keys(api: Api) -> None:
     phone = a_phone()
     first = await start(api, key="f", to=phone)
