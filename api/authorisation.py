@@ -76,6 +76,7 @@ OPERATIONS: Mapping[str, Access] = {
     "list_route_policies": _for(Scope.ROUTES),
     "read_route_policy": _for(Scope.ROUTES),
     "put_route_policy": _for(Scope.ROUTES, roles=RUNNERS, sensitive=True),
+    "delete_route_policy": _for(Scope.ROUTES, roles=RUNNERS, sensitive=True),
     "recommend_routes": _for(Scope.ROUTES),
     "read_routes_health": _for(Scope.ROUTES),
     "explain_route": _for(Scope.ROUTES),

@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.audit import AuditEntry
-from domain.errors import NoRouteError
+from domain.errors import NoRouteError, NotFoundError
 from domain.event_types import EventType
 from domain.events import NewEvent
 from domain.facts import Caller
@@ -24,7 +24,7 @@ from store.clock import read_clock
 from store.engine import Database
 from store.events import emit
 from store.number_views import numbers_in_sight
-from store.route_policies import EVERYWHERE_ELSE, find_policy, list_policies, put_policy
+from store.route_policies import EVERYWHERE_ELSE, find_policy, list_policies, put_policy, remove_policy
 
 
 class PolicySource(StrEnum):
@@ -107,8 +107,27 @@ class RoutePolicies:
         async with self._database.transaction() as connection:
             await self._ensure_senders(connection, caller, policy)
             await put_policy(connection, policy, account_id=caller.account_id, environment=caller.environment)
-            await _tell(connection, caller, policy)
+            await _tell(connection, caller, policy, destination=policy.country)
         return PolicyView(country=policy.country, policy=policy, source=PolicySource.ACCOUNT)
+
+    async def take_back(self, caller: Caller, destination: str) -> PolicyView:
+        """Take back what was set for a country, or for everywhere else; return what holds there now.
+
+        Raises:
+            UnknownCountryError: there is no such country.
+            NotFoundError: nothing was set for it.
+
+        """
+        country = destination_of(destination)
+        account_id, environment = caller.account_id, caller.environment
+        async with self._database.transaction() as connection:
+            if not await remove_policy(connection, country, account_id=account_id, environment=environment):
+                raise NotFoundError("This account has set no policy for this destination.")
+            found = await numbers_in_sight(connection, account_id=account_id, environment=environment)
+            numbers = [each for each, _ in found]
+            now_holds = await policy_for(connection, caller, country, catalog=self._catalog, numbers=numbers)
+            await _tell(connection, caller, now_holds.policy, destination=country)
+        return now_holds
 
     async def _ensure_senders(self, connection: AsyncConnection, caller: Caller, policy: RoutePolicyFacts) -> None:
         """Let a policy pass each of whose pools has a sender that may be used for its country.
@@ -169,9 +188,10 @@ async def policy_for(
     return PolicyView(country=country, policy=policy, source=PolicySource.INSTANCE)
 
 
-async def _tell(connection: AsyncConnection, caller: Caller, policy: RoutePolicyFacts) -> None:
+async def _tell(connection: AsyncConnection, caller: Caller, policy: RoutePolicyFacts, *, destination: str) -> None:
+    """Say what holds for a destination from now on."""
     told: dict[str, str | bool | None] = {
-        "country": policy.country,
+        "country": destination,
         "allowed": policy.is_allowed,
         "primary_pool": policy.primary_pool,
         "mode": policy.mode.value,
@@ -190,7 +210,15 @@ async def _tell(connection: AsyncConnection, caller: Caller, policy: RoutePolicy
         environment=caller.environment,
         actor=caller.actor,
         action="policy.changed",
-        subject=None,
-        details={**told, "backup_pools": " ".join(policy.backups)},
+        subject=f"policy:{destination}",
+        details={
+            **told,
+            "backup_pools": " ".join(policy.backups),
+            "max_attempts": policy.max_attempts,
+            "max_carriers": policy.max_carriers,
+            "cost_cap_micros": policy.cost_cap_micros,
+            "receipt_wait_s": policy.receipt_wait_s,
+            "verify_wait_s": policy.verify_wait_s,
+        },
     )
     await record(connection, entry)

@@ -4,7 +4,7 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -37,6 +37,7 @@ FIND_POLICY = (
     .order_by((_policy.c.country == EVERYWHERE_ELSE).asc())
     .limit(1)
 )
+_REMOVE = delete(_policy).where(*_OF_ACCOUNT, _policy.c.country == bindparam("of_country"))
 _LIST = select(_policy).where(*_OF_ACCOUNT).order_by(_policy.c.country)
 
 
@@ -60,6 +61,14 @@ async def put_policy(
         "changed_at": now(),
     }
     await connection.execute(_PUT[connection.dialect.name].values(**values))
+
+
+async def remove_policy(
+    connection: AsyncConnection, country: str, *, account_id: UUID, environment: Environment
+) -> bool:
+    """Take an account's policy for a country, or for everywhere else, away; False when it has set none."""
+    values = {"of_account": account_id, "of_environment": environment.value, "of_country": country}
+    return bool((await connection.execute(_REMOVE, values)).rowcount)
 
 
 async def find_policy(

@@ -192,6 +192,12 @@ async def read_route_policy(country: Destination, caller: Caller, parts: ThisApp
     return answer(PolicyOut.of(await parts.numbers.policies.read(caller, country)))
 
 
+@router.delete("/routes/policies/{country}", response_model=PolicyOut, responses=problems())
+async def delete_route_policy(country: Destination, caller: Caller, parts: ThisApp) -> Response:
+    """Take back what was set for a country, or by default. The answer is what holds there now, and whose word it is."""
+    return answer(PolicyOut.of(await parts.numbers.policies.take_back(caller, country)))
+
+
 @router.put("/routes/policies/{country}", response_model=PolicyOut, responses=problems(400))
 async def put_route_policy(country: Destination, body: PolicyIn, caller: Caller, parts: ThisApp) -> Response:
     """Set how the account's messages reach a country, or every country without a policy of its own."""

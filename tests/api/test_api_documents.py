@@ -86,6 +86,7 @@ V1 = {
     ("GET", "/v1/routes/policies"),
     ("GET", "/v1/routes/policies/{country}"),
     ("PUT", "/v1/routes/policies/{country}"),
+    ("DELETE", "/v1/routes/policies/{country}"),
     ("GET", "/v1/countries"),
     ("GET", "/v1/countries/{country}/recommendation"),
     ("GET", "/v1/limits"),

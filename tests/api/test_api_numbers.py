@@ -152,6 +152,21 @@ async def test_everywhere_else_has_a_policy_of_its_own(account: Api) -> None:
     assert (await account.client.get("/v1/routes/policies/AT")).json()["primary_pool"] == "GB"
 
 
+@pytest.mark.parametrize("destination", ["GB", "default"])
+async def test_a_policy_that_is_taken_back_gives_way_to_the_instance_s(account: Api, destination: str) -> None:
+    path = f"/v1/routes/policies/{destination}"
+    before = (await account.client.get(path)).json()
+    await account.client.put(path, json={"allowed": False})
+
+    back = await account.client.delete(path)
+    again = await account.client.delete(path)
+
+    assert back.status_code == 200
+    assert back.json() == before == (await account.client.get(path)).json()
+    assert (again.status_code, again.json()["code"]) == (404, "not-found")
+    assert (await account.client.get("/v1/routes/policies")).json() == {"policies": []}
+
+
 async def test_everywhere_else_may_be_not_allowed(account: Api) -> None:
     put = await account.client.put("/v1/routes/policies/default", json={"allowed": False})
     france = (await account.client.get("/v1/routes/policies/FR")).json()
