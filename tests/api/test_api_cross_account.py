@@ -91,6 +91,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "quarantine_number": {"hours": 1},
     "release_number": {"drain": True},
     "replay_events": {"from": "2026-01-01T00:00:00Z"},
+    "rotate_webhook_secret": {"end_previous_now": True},
 }
 
 
