@@ -35,6 +35,7 @@ ACTIONS: Mapping[str, str] = {
     "approval.rejected": "An operator rejected what a machine asked for.",
     "approval.requested": "A machine asked for a sensitive operation, which waits for an operator.",
     "approval.used": "A machine did what was approved; the approval is used up.",
+    "audit.begun": "An account from before the audit trail got its chain.",
     "audit.cut": "Entries older than retention were removed behind a signed cut.",
     "audit.exported": "A chain was exported.",
     "authentication.failed": "A key or token was not accepted; entries of one minute are one, with their count.",

@@ -70,7 +70,7 @@ class Accounts:
                 sends_per_day=new.sends_per_day,
             )
             limits = {"requests_per_s": new.requests_per_s, "sends_per_day": new.sends_per_day}
-            await record(connection, _entry("account.created", made, actor, {"plan": new.plan, **limits}))
+            await record(connection, account_entry("account.created", made, actor, {"plan": new.plan, **limits}))
         return made
 
     async def read(self, caller: Caller, account_id: UUID) -> AccountFacts:
@@ -115,7 +115,7 @@ class Accounts:
                 data = {"status": changes["status"].value, "reason": changes.get("status_reason")}
                 told = of_account(EventType.ACCOUNT_STATUS_CHANGED, account_id=account_id, data=data)
                 await emit(connection, *told)
-            await record(connection, _entry(_action(changes), after, actor, _told(changes)))
+            await record(connection, account_entry(_action(changes), after, actor, _told(changes)))
         self._changed()
         return after
 
@@ -163,7 +163,8 @@ def _told(changes: AccountChanges) -> dict[str, JsonScalar]:
     return {free.get(field, field): True if field in free else value for field, value in changes.items()}  # type: ignore[misc]
 
 
-def _entry(action: str, facts: AccountFacts, actor: str, details: Mapping[str, JsonScalar]) -> AuditEntry:
+def account_entry(action: str, facts: AccountFacts, actor: str, details: Mapping[str, JsonScalar]) -> AuditEntry:
+    """Return the entry of something that happened to an account."""
     return AuditEntry(
         account_id=facts.id,
         environment=None,

@@ -1,15 +1,25 @@
 """Verifying the whole audit trail: every chain, every checkpoint, beside the checkpoints that were kept elsewhere."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from domain.audit import INSTANCE_CHAIN
 from rules.audit.checkpoints import Checkpoint, CheckpointKind
 from rules.audit.verifying import ChainVerifier, Fault, Finding, Place
 from security.audit_signing import is_genuine
-from store.audit_reading import as_stored, chain_rows, chains, checkpoints, count_of_entries, end_of, links
+from store.audit_reading import (
+    as_stored,
+    chain_rows,
+    chains,
+    chains_of_accounts,
+    checkpoints,
+    count_of_entries,
+    end_of,
+    links,
+)
 from store.engine import Database
 
 _CHAIN = re.compile(r"[0-9a-f]{32}|instance")
@@ -48,10 +58,13 @@ class AuditVerification:
         """Look at every entry; `exported` are checkpoints that were kept outside of this database."""
         report = AuditReport()
         async with self._database.reading() as connection, as_stored(connection):
+            # Before the chains: an account made meanwhile comes with its chain.
+            begun = [INSTANCE_CHAIN, *await chains_of_accounts(connection)]
             stored = await checkpoints(connection)
             names = await chains(connection)
             genuine = self._genuine(stored, "stored", report) + self._genuine(exported, "exported", report)
             report.findings += _not_stored_any_more(stored, genuine)
+            report.findings += _gone(set(begun) - set(names))
             for chain in sorted({*names, *(each.chain for each in genuine)}):
                 if _CHAIN.fullmatch(chain):
                     own = [each for each in genuine if each.chain == chain]
@@ -119,6 +132,12 @@ def _not_stored_any_more(stored: Sequence[Checkpoint], genuine: Sequence[Checkpo
     gone = {each for each in genuine if each not in there and each.sequence >= cuts.get(each.chain, 0)}
     seen = "an exported checkpoint is not stored any more"
     return [Finding(each.chain, each.sequence, Fault.MISSING, seen) for each in sorted(gone, key=_in_order)]
+
+
+def _gone(chains_gone: Iterable[str]) -> list[Finding]:
+    """Return the chains that were begun with what they are of, and are not there."""
+    seen = "the whole chain is gone, and what it is of is there"
+    return [Finding(each, 1, Fault.TRUNCATED, seen) for each in sorted(chains_gone)]
 
 
 def _in_order(checkpoint: Checkpoint) -> tuple[str, int, str]:

@@ -6,10 +6,12 @@ from domain.ids import new_id
 from domain.statuses import Environment
 from security.api_keys import digest_of, is_same, key_id_of
 from security.keyring import KeyRing
+from services.accounts import account_entry
 from services.api_keys import ApiKeys, KeyRequest
 from store import access_version
 from store.accounts import find_account, insert_account
 from store.api_keys import find_key, set_request_rate
+from store.audit import record
 from store.engine import Database
 
 
@@ -46,5 +48,6 @@ class InstallationKeys:
             account_id = await find_account(connection, account)
             if account_id is None:
                 account_id = new_id()
-                await insert_account(connection, account_id, name=account)
+                made = await insert_account(connection, account_id, name=account)
+                await record(connection, account_entry("account.created", made, SYSTEM, {"plan": made.plan}))
         return (await self._api_keys.make(account_id, request, actor=SYSTEM)).text

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import starmap
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, bindparam, func, select, union
+from sqlalchemy import ColumnElement, String, bindparam, cast, func, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -18,8 +18,9 @@ from domain.statuses import Environment
 from rules.audit.chain import Link
 from rules.audit.checkpoints import Checkpoint
 from store.audit_tables import AuditCheckpoint, AuditHead, AuditRow
-from store.tables import table_of
+from store.tables import Account, table_of
 
+_account = table_of(Account)
 _entry = table_of(AuditRow)
 _head = table_of(AuditHead)
 _checkpoint = table_of(AuditCheckpoint)
@@ -167,6 +168,12 @@ async def chains(connection: AsyncConnection) -> list[str]:
     """Return the names of all chains that have a head, an entry or a checkpoint."""
     named = union(*(select(each.c.chain) for each in (_head, _entry, _checkpoint)))
     return sorted((await connection.execute(named)).scalars())
+
+
+async def chains_of_accounts(connection: AsyncConnection) -> list[str]:
+    """Return the names that the chains of all accounts have, whether they are there or not."""
+    name = func.replace(cast(_account.c.id, String), "-", "")
+    return list((await connection.execute(select(name))).scalars())
 
 
 async def count_of_entries(connection: AsyncConnection) -> int:

@@ -83,6 +83,8 @@ class ChainVerifier:
         if head is None:
             if self.count:
                 self._find(self.last.sequence, Fault.INSERTED, "there are entries, but no head knows this chain")
+            elif self._cut is not None:
+                self._find(self._cut.sequence + 1, Fault.TRUNCATED, "of this chain nothing but a signed cut is there")
         elif head.sequence > self.last.sequence:
             self._find(
                 self.last.sequence + 1, Fault.TRUNCATED, f"the head is at {head.sequence}, the entries end before"

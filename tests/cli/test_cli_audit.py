@@ -17,6 +17,7 @@ from rules.audit.checkpoints import as_json, read_lines
 from runtime.key_settings import key_encryption
 from runtime.logs import configure_logs
 from security.audit_signing import AuditSigner
+from services.installation_keys import InstallationKeys
 from services.keys import open_keys
 from store.engine import Database
 from store.migrate import migrate
@@ -80,8 +81,30 @@ def test_a_chain_cut_off_is_told_by_the_checkpoints_kept_elsewhere(home: Path) -
 
     alone, beside = called("verify"), called("verify", "--checkpoints", str(elsewhere))
 
-    assert (alone.exit_code, beside.exit_code) == (0, 1)
+    assert (alone.exit_code, beside.exit_code) == (1, 1)
+    assert "truncated" in alone.stdout
     assert "truncated" in beside.stdout
+
+
+@pytest.mark.parametrize("chains", ["", " WHERE chain <> 'instance'", " WHERE chain = 'instance'"])
+def test_a_trail_that_was_emptied_is_not_whole(home: Path, chains: str) -> None:
+    asyncio.run(_with_demo_account(home))
+    whole = called("verify")
+    for table in ("audit_entry", "audit_head", "audit_checkpoint"):
+        attacked(home, f"DELETE FROM {table}{chains}")
+
+    result = called("verify")
+
+    assert (whole.exit_code, result.exit_code) == (0, 1)
+    assert "truncated" in result.stdout
+
+
+async def _with_demo_account(home: Path) -> None:
+    """Make the account that `make run` makes."""
+    database = Database(f"sqlite+aiosqlite:///{home / 'countersign.db'}")
+    keys = await open_keys(database, key_encryption(settings(home)))
+    await InstallationKeys(database=database, keys=keys).sandbox_key(account="demo", requests_per_s=None)
+    await database.close()
 
 
 async def _logged(home: Path) -> str:

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,23 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, Uuid, bindparam, inspect, text
 from sqlmodel import SQLModel
 
 from bench.postgres import Cluster
 from domain.errors import DatabaseUnavailableError
+from domain.ids import new_id
+from rules.audit.verifying import Fault
 from store.audit_tables import AuditRow
 from store.engine import Database
 from store.migrate import NotMigratedError, ensure_migrated, head, migrate
 from store.number_tables import SenderNumber
 from store.route_tables import RouteHealth
 from store.tables import Account, table_of
+from store.times import UtcDateTime
 from tests.building import a_caller, a_verification
 from tests.databases import fresh_database
+from tests.store.audit_trails import verified
 
 MIGRATIONS = Path(__file__).parents[2] / "store" / "migrations"
 OURS = {"api", "services", "workflows", "activities", "carriers", "store", "security", "rules", "domain", "runtime"}
@@ -132,6 +137,30 @@ async def test_migrating_twice_changes_nothing(empty_url: str) -> None:
     async with database.reading() as connection:
         assert (await connection.execute(text("SELECT scope FROM budget"))).scalars().all() == ["kept"]
     await database.close()
+
+
+async def test_an_upgrade_begins_the_chains_of_accounts_from_before_the_trail_and_heals_no_emptied_one(
+    empty_url: str,
+) -> None:
+    database = Database(empty_url)
+    async with database.connecting() as connection:
+        await connection.run_sync(migrated_to, "20261122_first")
+        old = new_id()
+        insert = "INSERT INTO account (id, name, created_at) VALUES (:id, 'Old', :at)"
+        values = {"id": old, "at": datetime(2026, 11, 22, tzinfo=UTC)}
+        types = (bindparam("id", type_=Uuid()), bindparam("at", type_=UtcDateTime()))
+        await connection.execute(text(insert).bindparams(*types), values)
+        await connection.commit()
+
+    await migrate(database)
+    upgraded = await verified(database)
+    await a_caller(database)
+    await migrate(database)
+    without_a_chain = await verified(database)
+    await database.close()
+
+    assert (upgraded.findings, upgraded.chains, upgraded.entries) == ([], 2, 2)
+    assert [each.fault for each in without_a_chain.findings] == [Fault.TRUNCATED]
 
 
 async def test_a_database_at_another_revision_is_not_ready(empty_url: str) -> None:

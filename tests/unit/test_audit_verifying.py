@@ -141,3 +141,9 @@ def test_of_very_many_entries_that_do_not_fit_the_rest_is_a_number() -> None:
 
     assert len(found) == 201
     assert found[-1].seen.startswith("200 more")
+
+
+def test_a_chain_of_which_only_a_signed_cut_is_left_is_truncated() -> None:
+    verifier = ChainVerifier("instance", expected={5: "5" * 64}, begins_after=Place(5, "5" * 64))
+
+    assert [(each.sequence, each.fault) for each in verifier.finish(None)] == [(6, Fault.TRUNCATED)]
