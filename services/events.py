@@ -67,15 +67,31 @@ class Events:
         page = found[:limit]
         return EventPage(items=tuple(page), next_cursor=page[-1].id if page else cursor, is_more=len(found) > limit)
 
-    async def begin(self, caller: Caller, *, after: UUID | None) -> Position:
-        """Return where a stream begins: after an event, or now.
+    async def follow(
+        self,
+        caller: Caller,
+        query: EventQuery,
+        *,
+        after: UUID | None,
+        still_allowed: Callable[[], Awaitable[object]],
+    ) -> AsyncGenerator[Event | None]:
+        """Open a stream after an event, or now: events as they happen, and None while nothing does.
+
+        It has its place when this returns, until it is closed, and ends when this process is to stop. Whatever
+        `still_allowed` raises ends it too: a key that was revoked hears no more.
 
         Raises:
-            InvalidRequestError: there is no such event of this account any more.
+            InvalidRequestError: there is no such event of this account any more, or a filter names no type.
             TooManyStreamsError: the account, or this process, has as many as it may have.
 
         """
         self._ensure_room(caller.account_id)
+        filters = _filters(caller, query)
+        opened = self._in_place(caller.account_id, filters, await self._beginning(caller, after), still_allowed)
+        await anext(opened)
+        return opened
+
+    async def _beginning(self, caller: Caller, after: UUID | None) -> Position:
         if after is not None:
             return await self._place(caller, after)
         async with self._database.reading() as connection:
@@ -87,26 +103,19 @@ class Events:
                 f"An account may have {STREAMS_PER_ACCOUNT} event streams open; close one first.", retry_after_s=5
             )
 
-    async def follow(
-        self, caller: Caller, query: EventQuery, position: Position, *, still_allowed: Callable[[], Awaitable[object]]
+    async def _in_place(
+        self, account: UUID, filters: EventFilters, position: Position, still_allowed: Callable[[], Awaitable[object]]
     ) -> AsyncGenerator[Event | None]:
-        """Yield events as they happen, and None at first and while nothing does; end when this process is to stop.
-
-        Whatever `still_allowed` raises ends it too: a key that was revoked hears no more.
-
-        Raises:
-            TooManyStreamsError: others have come first since `begin`.
-
-        """
-        self._ensure_room(caller.account_id)
-        self._open[caller.account_id] += 1
+        """Take a place, and yield None once it is taken; then what happens. Nothing is awaited in between."""
+        self._ensure_room(account)
+        self._open[account] += 1
         try:
             yield None
-            async with aclosing(self._until_drained(_filters(caller, query), position, still_allowed)) as events:
+            async with aclosing(self._until_drained(filters, position, still_allowed)) as events:
                 async for each in events:
                     yield each
         finally:
-            self._open[caller.account_id] -= 1
+            self._open[account] -= 1
 
     async def _until_drained(
         self, filters: EventFilters, position: Position, still_allowed: Callable[[], Awaitable[object]]

@@ -104,11 +104,10 @@ async def stream_events(
     """
     wanted = EventsQuery(type=query.type, verification_id=query.verification_id).to_query()
     after = _id(last_event_id, prefix="evt", field="Last-Event-ID")
-    position = await parts.events.begin(caller, after=after)
     key = request.headers["authorization"].partition(" ")[2]
     address = address_of_request(request, proxies=parts.proxies)
-    followed = parts.events.follow(
-        caller, wanted, position, still_allowed=partial(parts.callers.who_calls, key, address=address)
+    followed = await parts.events.follow(
+        caller, wanted, after=after, still_allowed=partial(parts.callers.who_calls, key, address=address)
     )
     return StreamingResponse(_lines(followed), media_type="text/event-stream", headers=_AS_STREAM)
 
@@ -117,6 +116,7 @@ async def _lines(followed: AsyncGenerator[Event | None]) -> AsyncIterator[str]:
     """Yield a stream's text. The answer has begun, so a refusal can only end it; who connects again is told."""
     with suppress(DomainError):
         async with aclosing(followed):
+            yield ":\n\n"
             async for event in followed:
                 yield ":\n\n" if event is None else _line(event)
 

@@ -230,6 +230,21 @@ async def test_streams_are_bounded(api: Api) -> None:
     assert (refused.status_code, refused.json()["code"]) == (429, "too-many-streams")
 
 
+async def test_of_many_streams_at_once_those_over_the_limit_are_refused(api: Api) -> None:
+    async with AsyncExitStack() as stack:
+        client = await stack.enter_async_context(raw(api))
+        opening = (stack.enter_async_context(stream(client)) for _ in range(STREAMS_PER_ACCOUNT + 11))
+        opened = await asyncio.gather(*opening)
+
+        assert sorted(each.status_code for each in opened) == [200] * STREAMS_PER_ACCOUNT + [429] * 11
+
+
+async def test_a_stream_of_a_type_that_is_none_is_refused(api: Api) -> None:
+    refused = await api.client.get("/v1/events/stream", params={"type": "nothing.*"})
+
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid-request")
+
+
 async def test_a_stream_ends_when_its_process_is_to_stop(tmp_path: Path) -> None:
     with running_api(tmp_path) as server:
         async with calling(server) as api, raw(api) as client, stream(client) as response:
