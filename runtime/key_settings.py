@@ -34,23 +34,24 @@ def _current(settings: Settings, *, may_make: bool) -> KeyEncryption | None:
     if settings.master_key is not None:
         return LocalKey(settings.master_key.get_secret_value())
     if settings.master_key_file is not None:
-        return LocalKey(_private_text(settings.master_key_file))
+        return LocalKey(_private_text(settings.master_key_file, named="COUNTERSIGN_MASTER_KEY_FILE"))
     if settings.key_encryption is not None:
         return _of_module(settings.key_encryption)
     if may_make or (settings.home / _OWN_FILE).exists():
-        return LocalKey(own_secret(settings.home, _OWN_FILE))
+        own_secret(settings.home, _OWN_FILE)
+        return LocalKey(_private_text(settings.home / _OWN_FILE, named="The state directory's master key"))
     return None
 
 
-def _private_text(file: Path) -> str:
+def _private_text(file: Path, *, named: str) -> str:
     try:
         mode = file.stat().st_mode
         text = file.read_text(encoding="ascii", errors="replace").strip()
     except OSError as error:
-        raise BadKeyError(f"COUNTERSIGN_MASTER_KEY_FILE: {file} cannot be read ({error.strerror}).") from None
+        raise BadKeyError(f"{named}: {file} cannot be read ({error.strerror}).") from None
     if mode & _TOO_OPEN:
         raise BadKeyError(
-            f"COUNTERSIGN_MASTER_KEY_FILE: {file} is open to others (mode {stat.S_IMODE(mode):04o}); "
+            f"{named}: {file} is open to others (mode {stat.S_IMODE(mode):04o}); "
             "0600, 0400, 0640 and 0440 are accepted."
         )
     return text

@@ -123,6 +123,16 @@ def test_none_is_made_unless_it_may_be_and_then_it_stays(tmp_path: Path) -> None
     assert (tmp_path / "master.key").stat().st_mode & 0o077 == 0
 
 
+def test_one_in_the_state_directory_that_is_open_to_others_is_refused(tmp_path: Path) -> None:
+    assert key_encryption(settings(tmp_path), may_make=True)
+    (tmp_path / "master.key").chmod(0o644)
+
+    with pytest.raises(
+        BadKeyError, match=r"state directory's master key: .*master.key is open to others \(mode 0644\)"
+    ):
+        key_encryption(settings(tmp_path))
+
+
 def test_two_places_at_once_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="set one of them"):
         settings(tmp_path, master_key=a_master_key(), master_key_file=tmp_path / "file")
