@@ -13,7 +13,7 @@ from domain.errors import InvalidRequestError
 from domain.oauth import ClientFacts, TokenFormat
 from domain.statuses import Environment
 from services.accounts import Accounts
-from services.api_keys import DEFAULT_DAYS
+from services.handing_on import DEFAULT_DAYS
 from services.oauth_clients import ClientRequest, MadeClient, OAuthClients
 
 app = typer.Typer(no_args_is_help=True, help="OAuth2 clients of accounts.")

@@ -10,7 +10,8 @@ from domain.access import EVERY_SCOPE, USUAL_SCOPES, Scope
 from domain.accounts import ApiKeyFacts
 from domain.statuses import Environment
 from services.accounts import Accounts
-from services.api_keys import DEFAULT_DAYS, ApiKeys, KeyRequest
+from services.api_keys import ApiKeys, KeyRequest
+from services.handing_on import DEFAULT_DAYS
 
 app = typer.Typer(no_args_is_help=True, help="API keys of accounts.")
 _Which = Annotated[str, typer.Argument(metavar="ACCOUNT", help="Its id (acc_…), or its name where only one has it.")]

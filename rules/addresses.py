@@ -12,6 +12,7 @@ from ipaddress import (
     IPv4Network,
     IPv6Address,
     IPv6Network,
+    collapse_addresses,
     ip_address,
     ip_network,
 )
@@ -74,6 +75,21 @@ def proxies_of(text: str) -> tuple[Network, ...]:
 def is_inside(address: Address | None, networks: Sequence[Network]) -> bool:
     """Say whether an address is in one of the networks; an unknown one is in none."""
     return address is not None and any(address in network for network in networks)
+
+
+def are_inside(networks: Sequence[Network], others: Sequence[Network]) -> bool:
+    """Say whether whatever is in some networks is in others too. No networks at all are every address."""
+    if not others:
+        return True
+    # Neighbours become one first, so that a network may lie in two of them together.
+    v4 = tuple(collapse_addresses(each for each in others if isinstance(each, IPv4Network)))
+    v6 = tuple(collapse_addresses(each for each in others if isinstance(each, IPv6Network)))
+    return bool(networks) and all(
+        any(each.subnet_of(other) for other in v4)
+        if isinstance(each, IPv4Network)
+        else any(each.subnet_of(other) for other in v6)
+        for each in networks
+    )
 
 
 def client_address(peer: str | None, forwarded: Sequence[str], *, proxies: Sequence[Network]) -> Address | None:

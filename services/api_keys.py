@@ -18,26 +18,24 @@ from rules.access import ensure_may_give
 from security.api_keys import make_key
 from security.keyring import KeyRing
 from services.allowlists import ensure_networks, ensure_not_locked_out
+from services.handing_on import DAY_S, Terms, bounded, caller_bounds, ensure_inside
 from store import access_version
 from store.api_keys import NewApiKey, change_key, end_key, insert_key, keys_of, live_key_of, revoke_key
 from store.audit import record
 from store.engine import Database
 from store.events import emit
 
-DAY_S = 86_400
-DEFAULT_DAYS, MAX_DAYS = 365, 730
+MAX_DAYS = 730
 DEFAULT_OVERLAP_S, MAX_OVERLAP_S = DAY_S, 7 * DAY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyRequest:
-    """What a key is to be; `days` until it ends by itself, None for never, which only the command line may ask for."""
+class KeyRequest(Terms):
+    """What a key is to be."""
 
     environment: Environment
     name: str = ""
     scopes: frozenset[Scope] = USUAL_SCOPES
-    allowlist: tuple[str, ...] = ()
-    days: int | None = DEFAULT_DAYS
     requests_per_s: int | None = None
 
 
@@ -67,7 +65,7 @@ class ApiKeys:
             InvalidRequestError: the allowlist is not one.
 
         """
-        ensure_networks(request.allowlist)
+        ensure_networks(request.allowlist or ())
         async with self._database.transaction() as connection:
             made = await self._insert(connection, account_id, request, actor=actor)
             await access_version.bump(connection)
@@ -80,10 +78,13 @@ class ApiKeys:
 
         Raises:
             InsufficientScopeError: the caller does not itself have what the key is to have.
-            InvalidRequestError: the allowlist is not one.
+            InvalidRequestError: the allowlist is not one, or the caller is a machine and the key would go beyond it.
 
         """
         ensure_may_give(caller, request.scopes)
+        ensure_networks(request.allowlist or ())
+        async with self._database.reading() as connection:
+            request = bounded(request, await caller_bounds(connection, caller))
         return await self.make(caller.account_id, request, actor=caller.actor)
 
     async def list(self, *, account_id: UUID, environment: Environment) -> list[ApiKeyFacts]:
@@ -104,7 +105,7 @@ class ApiKeys:
 
         Raises:
             NotFoundError: the account has no live key with this id in this environment.
-            InvalidRequestError: the allowlist is not one.
+            InvalidRequestError: the allowlist is not one, or lets in whom the one of the caller, a machine, does not.
             AllowlistLocksOutError: the key is the caller's own, and could not be used from here any more.
 
         """
@@ -113,6 +114,8 @@ class ApiKeys:
             if key_id == caller.key_id and not may_lock_out:
                 ensure_not_locked_out(caller.address, allowlist)
         async with self._database.transaction() as connection:
+            if allowlist is not None:
+                ensure_inside(allowlist, await caller_bounds(connection, caller))
             after = await change_key(
                 connection,
                 key_id,
@@ -134,6 +137,7 @@ class ApiKeys:
         Raises:
             NotFoundError: the account has no live key with this id in this environment.
             InsufficientScopeError: the caller does not itself have what that key has.
+            InvalidRequestError: the key may be used from where the caller, a machine, may not.
 
         """
         account_id, environment = caller.account_id, caller.environment
@@ -142,13 +146,8 @@ class ApiKeys:
             if old is None:
                 raise _not_found()
             ensure_may_give(caller, old.scopes)
-            request = KeyRequest(
-                environment=old.environment,
-                name=old.name,
-                scopes=old.scopes,
-                allowlist=old.allowlist,
-                requests_per_s=old.requests_per_s,
-            )
+            # Before that one's end is moved, because it may be the caller's own.
+            request = bounded(_successor_of(old), await caller_bounds(connection, caller))
             ending = await end_key(
                 connection, key_id, account_id=account_id, environment=environment, within_s=overlap_s
             )
@@ -193,12 +192,24 @@ class ApiKeys:
                 made_by=actor,
                 scopes=request.scopes,
                 name=request.name,
-                allowlist=request.allowlist,
+                allowlist=request.allowlist or (),
                 requests_per_s=request.requests_per_s,
-                expires_in_s=None if request.days is None else request.days * DAY_S,
+                expires_in_s=request.expires_in_s,
+                ends_at=request.ends_at,
             ),
         )
         return MadeKey(facts, fresh.text)
+
+
+def _successor_of(old: ApiKeyFacts) -> KeyRequest:
+    return KeyRequest(
+        environment=old.environment,
+        name=old.name,
+        scopes=old.scopes,
+        allowlist=old.allowlist,
+        may_end_sooner=True,
+        requests_per_s=old.requests_per_s,
+    )
 
 
 def _not_found() -> NotFoundError:

@@ -16,7 +16,7 @@ from security.client_credentials import make_secret, new_client_id
 from security.client_keys import ClientKeyError, accepted_keys, stored_keys
 from security.keyring import KeyRing
 from services.allowlists import ensure_networks
-from services.api_keys import DAY_S, DEFAULT_DAYS
+from services.handing_on import Terms, bounded, caller_bounds
 from store import access_version
 from store.audit import record
 from store.engine import Database
@@ -25,19 +25,14 @@ from store.oauth_tokens import delete_tokens_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientRequest:
-    """What a client is to be. With public keys (a JWKS) it signs assertions; without it gets a secret.
-
-    `days` until it ends by itself, None for never, which only the command line may ask for.
-    """
+class ClientRequest(Terms):
+    """What a client is to be. With public keys (a JWKS) it signs assertions; without it gets a secret."""
 
     environment: Environment
     name: str = ""
     scopes: frozenset[Scope] = USUAL_SCOPES
-    allowlist: tuple[str, ...] = ()
     token_format: TokenFormat = TokenFormat.OPAQUE
     jwks: Mapping[str, Any] | None = None
-    days: int | None = DEFAULT_DAYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +61,7 @@ class OAuthClients:
             InvalidRequestError: the allowlist or the key set is not one.
 
         """
-        ensure_networks(request.allowlist)
+        ensure_networks(request.allowlist or ())
         client_id, public = new_client_id(), _keys_of(request)
         secret = make_secret(self._keys.api_keys, client_id) if public is None else None
         new = NewClient(
@@ -75,11 +70,12 @@ class OAuthClients:
             environment=request.environment,
             name=request.name,
             scopes=request.scopes,
-            allowlist=request.allowlist,
+            allowlist=request.allowlist or (),
             token_format=request.token_format,
             digest=None if secret is None else secret.digest,
             keys=public,
-            expires_in_s=None if request.days is None else request.days * DAY_S,
+            expires_in_s=request.expires_in_s,
+            ends_at=request.ends_at,
             made_by=actor,
         )
         async with self._database.transaction() as connection:
@@ -92,10 +88,14 @@ class OAuthClients:
 
         Raises:
             InsufficientScopeError: the caller does not itself have what the client is to have.
-            InvalidRequestError: the allowlist or the key set is not one.
+            InvalidRequestError: the allowlist or the key set is not one, or the client would go beyond a machine that
+                makes it.
 
         """
         ensure_may_give(caller, request.scopes)
+        ensure_networks(request.allowlist or ())
+        async with self._database.reading() as connection:
+            request = bounded(request, await caller_bounds(connection, caller))
         return await self.make(caller.account_id, request, actor=caller.actor)
 
     async def list(self, *, account_id: UUID, environment: Environment) -> list[ClientFacts]:

@@ -1,6 +1,7 @@
 """API keys: found by their id, told from another by a keyed hash, ended by a revocation or by their time."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -54,7 +55,7 @@ class StoredKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewApiKey:
-    """A key about to get its row; `expires_in_s` is counted from the database's now, None never ends.
+    """A key about to get its row; its end is `ends_at`, or counted from the database's now, or never.
 
     `made_by` is an actor. Of a key that makes another one, the maker stays who made it: a person, in the end.
     """
@@ -68,6 +69,7 @@ class NewApiKey:
     allowlist: tuple[str, ...] = ()
     requests_per_s: int | None = None
     expires_in_s: int | None = None
+    ends_at: datetime | None = None
     made_by: str | None = None
 
 
@@ -118,7 +120,8 @@ async def insert_key(connection: AsyncConnection, new: NewApiKey) -> ApiKeyFacts
         "requests_per_s": new.requests_per_s,
         "made_by": maker(new.made_by),
     }
-    expires_at = None if new.expires_in_s is None else now_plus(new.expires_in_s)
+    counted = None if new.expires_in_s is None else now_plus(new.expires_in_s)
+    expires_at = counted if new.ends_at is None else new.ends_at
     query = insert(_key).values(**values, created_at=now(), expires_at=expires_at).returning(_key)
     return key_facts((await connection.execute(query)).one())
 

@@ -67,7 +67,7 @@ class StoredClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewClient:
-    """A client about to get its row; `expires_in_s` is counted from the database's now, None never ends."""
+    """A client about to get its row; its end is `ends_at`, or counted from the database's now, or never."""
 
     client_id: str
     account_id: UUID
@@ -79,6 +79,7 @@ class NewClient:
     digest: str | None = field(default=None, repr=False)
     keys: str | None = None
     expires_in_s: int | None = None
+    ends_at: datetime | None = None
     made_by: str | None = None
 
 
@@ -124,7 +125,8 @@ async def insert_client(connection: AsyncConnection, new: NewClient) -> ClientFa
         "token_format": new.token_format.value,
         "made_by": maker(new.made_by),
     }
-    expires_at = None if new.expires_in_s is None else now_plus(new.expires_in_s)
+    counted = None if new.expires_in_s is None else now_plus(new.expires_in_s)
+    expires_at = counted if new.ends_at is None else new.ends_at
     query = insert(_client).values(**values, created_at=now(), expires_at=expires_at).returning(_client)
     return client_facts((await connection.execute(query)).one())
 

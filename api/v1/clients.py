@@ -17,7 +17,8 @@ from domain.oauth import ClientFacts, ClientMethod, TokenFormat
 from domain.statuses import Environment
 from security.client_keys import MOST_KEYS
 from services.allowlists import MAX_NETWORKS
-from services.api_keys import DEFAULT_DAYS, MAX_DAYS
+from services.api_keys import MAX_DAYS
+from services.handing_on import DEFAULT_DAYS
 from services.oauth_clients import ClientRequest, MadeClient
 
 router = APIRouter(prefix="/v1/clients", tags=["clients"], route_class=StrictRoute)
@@ -42,10 +43,17 @@ class NewClientIn(StrictBody):
         max_length=len(Scope),
         description="What its tokens may do at most. Left out: all that the key that asks has, but not `admin`.",
     )
-    allowlist: Annotated[list[_Network], Field(max_length=MAX_NETWORKS)] = Field(
-        default_factory=list, description="Addresses and networks it, and its tokens, may be used from; empty is any."
+    allowlist: Annotated[list[_Network], Field(max_length=MAX_NETWORKS)] | None = Field(
+        default=None,
+        description="Addresses and networks it, and its tokens, may be used from, inside those of the key that asks; "
+        "empty is any. Left out: those of that key.",
     )
-    expires_in_days: Annotated[int, Strict()] = Field(default=DEFAULT_DAYS, ge=1, le=MAX_DAYS)
+    expires_in_days: Annotated[int, Strict()] | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_DAYS,
+        description=f"Left out: {DEFAULT_DAYS}, or until the key that asks ends where that is sooner.",
+    )
     token_format: TokenFormat = Field(
         default=TokenFormat.OPAQUE, description="`jwt` where others are to verify its tokens too, by `/oauth2/jwks`."
     )
@@ -59,10 +67,11 @@ class NewClientIn(StrictBody):
             environment=environment,
             name=self.name,
             scopes=usual if self.scopes is None else frozenset(self.scopes),
-            allowlist=tuple(self.allowlist),
+            allowlist=None if self.allowlist is None else tuple(self.allowlist),
             token_format=self.token_format,
             jwks=None if self.jwks is None else {"keys": self.jwks.keys},
-            days=self.expires_in_days,
+            days=self.expires_in_days or DEFAULT_DAYS,
+            may_end_sooner=self.expires_in_days is None,
         )
 
 

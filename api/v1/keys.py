@@ -19,13 +19,13 @@ from domain.statuses import Environment
 from security.api_keys import KEY_PATTERN
 from services.allowlists import MAX_NETWORKS
 from services.api_keys import (
-    DEFAULT_DAYS,
     DEFAULT_OVERLAP_S,
     MAX_DAYS,
     MAX_OVERLAP_S,
     KeyRequest,
     MadeKey,
 )
+from services.handing_on import DEFAULT_DAYS
 
 router = APIRouter(prefix="/v1/keys", tags=["keys"], route_class=StrictRoute)
 _Name = Annotated[str, StringConstraints(max_length=64, pattern=r"^\P{C}*$")]
@@ -44,10 +44,17 @@ class NewKeyIn(StrictBody):
         max_length=len(Scope),
         description="What it may do, none of it beyond the key that asks. Left out: all that one has, but not `admin`.",
     )
-    allowlist: _Allowlist = Field(
-        default_factory=list, description="Addresses and networks it may be used from; empty is any."
+    allowlist: _Allowlist | None = Field(
+        default=None,
+        description="Addresses and networks it may be used from, inside those of the key that asks; empty is any. "
+        "Left out: those of that key.",
     )
-    expires_in_days: Annotated[int, Strict()] = Field(default=DEFAULT_DAYS, ge=1, le=MAX_DAYS)
+    expires_in_days: Annotated[int, Strict()] | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_DAYS,
+        description=f"Left out: {DEFAULT_DAYS}, or until the key that asks ends where that is sooner.",
+    )
 
     def to_request(self, *, environment: Environment, usual: frozenset[Scope]) -> KeyRequest:
         """Return what the use case takes."""
@@ -55,8 +62,9 @@ class NewKeyIn(StrictBody):
             environment=environment,
             name=self.name,
             scopes=usual if self.scopes is None else frozenset(self.scopes),
-            allowlist=tuple(self.allowlist),
-            days=self.expires_in_days,
+            allowlist=None if self.allowlist is None else tuple(self.allowlist),
+            days=self.expires_in_days or DEFAULT_DAYS,
+            may_end_sooner=self.expires_in_days is None,
         )
 
 

@@ -59,7 +59,7 @@ async def reserve_number(body: NewReservation, caller: Caller, parts: ThisApp) -
 
 
 @router.post("", status_code=201, response_model=NumberOut, responses=problems(400, 409))
-async def lease_number(body: NewLeaseIn, caller: Caller, parts: ThisApp, key: IdempotencyKey = None) -> Response:
+async def lease_number(body: NewLeaseIn, caller: Caller, parts: ThisApp, key: IdempotencyKey) -> Response:
     """Lease a number. One that you reserved is ordered from its carrier: its status tells when it is `leased`."""
     asked = repeatable(key, what="POST /v1/numbers", body=body, render=_render)
     return _leased(await parts.numbers.leasing.lease(caller, body.to_request(), repeatable=asked))

@@ -191,16 +191,6 @@ async def test_an_allowlist_that_is_none_is_refused_with_what_is_accepted(api: A
     assert len((await api.client.get("/v1/keys")).json()["keys"]) == 1
 
 
-async def test_an_empty_allowlist_lets_every_address_in(api: Api) -> None:
-    path = f"/v1/keys/{api.caller.key_id}"
-    await api.client.patch(path, json={"allowlist": ["127.0.0.1"]})
-
-    answer = await api.client.patch(path, json={"allowlist": []})
-
-    assert answer.json()["allowlist"] == []
-    assert (await api.client.get("/v1/me")).status_code == 200
-
-
 async def test_a_report_of_a_leak_ends_a_genuine_key_and_is_answered_the_same_as_any_other(api: Api) -> None:
     text = (await made(api)).json()["key"]
     reports = ["nonsense", text[:-1] + "_", "cs_test_" + "0" * 46, text, text]
