@@ -73,9 +73,9 @@ from services.webhooks import Webhooks
 from services.workflow_gateway import VerificationWorkflows, WorkflowGateway
 from services.wrong_checks import WrongCheckBudget
 from store.engine import Database
-from store.migrate import ensure_migrated
 from store.route_book import RouteBook
 from store.router import Router
+from store.writability import Writability
 
 
 def create() -> FastAPI:
@@ -172,7 +172,7 @@ def parts_of(
         rates=_rates(settings),
         limits=_published(settings),
         countries=reference("country_rules.json"),
-        readiness={"database": lambda: ensure_migrated(database), "temporal": workflows.ping},
+        readiness={"database": Writability(database).ensure, "temporal": workflows.ping},
         close=workflows.drain,
     )
 
