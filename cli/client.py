@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.ends import end_of
 from cli.opening import ACTOR, opened
 from domain.access import EVERY_SCOPE, USUAL_SCOPES, Scope
 from domain.errors import InvalidRequestError
@@ -106,10 +107,7 @@ async def _revoke(account: str, environment: Environment, client_id: str) -> Cli
 
 
 def _line(facts: ClientFacts) -> str:
-    if facts.revoked_at is not None:
-        until = f"revoked {facts.revoked_at:%Y-%m-%d}"
-    else:
-        until = "does not end" if facts.expires_at is None else f"until {facts.expires_at:%Y-%m-%d}"
+    until = end_of(revoked_at=facts.revoked_at, expires_at=facts.expires_at)
     proof = "secret" if facts.keys is None else "keys"
     scopes = " ".join(sorted(facts.scopes))
     return f"{facts.client_id}  {until:<18}  {facts.name or '-':<16}  {proof:<6}  {facts.token_format:<6}  {scopes}"

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli.ends import end_of
 from cli.opening import ACTOR, opened
 from domain.access import EVERY_SCOPE, USUAL_SCOPES, Scope
 from domain.accounts import ApiKeyFacts
@@ -82,8 +83,5 @@ async def _revoke(account: str, environment: Environment, key_id: str) -> ApiKey
 
 
 def _line(facts: ApiKeyFacts) -> str:
-    if facts.revoked_at is not None:
-        until = f"revoked {facts.revoked_at:%Y-%m-%d}"
-    else:
-        until = "does not end" if facts.expires_at is None else f"until {facts.expires_at:%Y-%m-%d}"
+    until = end_of(revoked_at=facts.revoked_at, expires_at=facts.expires_at)
     return f"{facts.key_id}  {until:<18}  {facts.name or '-':<16}  {' '.join(sorted(facts.scopes))}"
