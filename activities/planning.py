@@ -6,19 +6,21 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio import activity
 
+from activities.resending import take_own_send
 from domain.events import NewEvent
 from domain.facts import AttemptFacts, VerificationFacts
 from domain.messages import FailOverCause, FailOverRequest, NextStep, NextStepKind, PlannedAttempt
 from domain.statuses import VerificationStatus
 from domain.verification_events import abandoned, failed_over
-from rules.routing.failover import REGION_SILENT_CODE, GiveUp, Wait
+from rules.routing.failover import REGION_SILENT_CODE, Wait
 from store.attempts import attempts_of, follower_of, plan_attempt
 from store.engine import Database
 from store.events import emit
+from store.guards import give_back_send
 from store.plans import Routed, announced, plan_of
 from store.router import Router
 from store.submissions import settle_unsent
-from store.verifications import hold_verification, take_counter
+from store.verifications import hold_verification, number_of, take_counter
 
 _FINISHED = NextStep(kind=NextStepKind.FINISH, reason="the verification is finished")
 
@@ -55,21 +57,37 @@ class PlanningActivities:
         cause: FailOverCause,
     ) -> tuple[NextStep, Sequence[NewEvent]]:
         """Return what to do, with what there is to tell of it."""
-        match await self._router.follow(connection, verification, attempts, cause=cause):
-            case Routed() as routed:
-                counter = await take_counter(connection, verification.id)
-                if counter is None:
-                    return _FINISHED, ()
-                last, reason = attempts[-1], routed.choice.reason
-                plan = plan_of(routed, verification_id=verification.id, sequence=counter, send=last.send, after=last.id)
-                await plan_attempt(connection, plan)
-                planned = announced(plan)
-                event = failed_over(verification, planned, send=plan.send, after=last, cause=cause, reason=reason)
-                return _send(planned, reason), (event,)
-            case Wait(reason=reason):
-                return NextStep(kind=NextStepKind.WAIT, reason=reason), ()
-            case GiveUp(reason=reason):
-                return NextStep(kind=NextStepKind.FAIL, reason=reason), ()
+        taken = await take_own_send(connection, verification) if cause is FailOverCause.NO_CODE else None
+        if isinstance(taken, NextStep):
+            return taken, ()
+        found = await self._router.follow(connection, verification, attempts, cause=cause)
+        if isinstance(found, Routed):
+            step, events = await _plan(connection, verification, found, after=attempts[-1], cause=cause)
+        else:
+            kind, events = NextStepKind.WAIT if isinstance(found, Wait) else NextStepKind.FAIL, ()
+            step = NextStep(kind=kind, reason=found.reason)
+        if taken is not None and step.kind is not NextStepKind.SEND:
+            await give_back_send(connection, number_of(verification), taken=taken.sends)
+        return step, events
+
+
+async def _plan(
+    connection: AsyncConnection,
+    verification: VerificationFacts,
+    routed: Routed,
+    *,
+    after: AttemptFacts,
+    cause: FailOverCause,
+) -> tuple[NextStep, Sequence[NewEvent]]:
+    counter = await take_counter(connection, verification.id)
+    if counter is None:
+        return _FINISHED, ()
+    reason = routed.choice.reason
+    plan = plan_of(routed, verification_id=verification.id, sequence=counter, send=after.send, after=after.id)
+    await plan_attempt(connection, plan)
+    planned = announced(plan)
+    event = failed_over(verification, planned, send=plan.send, after=after, cause=cause, reason=reason)
+    return _send(planned, reason), (event,)
 
 
 def _with_last(attempts: list[AttemptFacts], attempt_id: UUID) -> list[AttemptFacts]:

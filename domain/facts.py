@@ -58,7 +58,10 @@ class Caller:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptFacts:
-    """One attempt, as stored."""
+    """One attempt, as stored.
+
+    `verify_wait_s` is how long its code is awaited before a resend is advised; `is_resent`: and is made, by itself.
+    """
 
     id: UUID
     sequence: int
@@ -83,6 +86,8 @@ class AttemptFacts:
     price_micros: int | None = None
     number_id: UUID | None = None
     waits_until: datetime | None = None
+    verify_wait_s: int | None = None
+    is_resent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +173,7 @@ class VerificationView:
     attempts: tuple[AttemptFacts, ...]
     sends_left: int
     next_send_at: datetime | None
+    resend_advised_at: datetime | None = None
 
     @property
     def checks_left(self) -> int:

@@ -25,7 +25,8 @@ class PlannedAttempt:
     """One attempt that has a row already: what the workflow must know to have it sent and to watch it.
 
     `sender` is as shown to people: an alphanumeric name as it is, a number masked. `receipt_wait_s` is how long this
-    route's receipt is awaited before the next route is tried; 0 where the route gives no receipts.
+    route's receipt is awaited before the next route is tried; 0 where the route gives no receipts. `code_wait_s` is how
+    long its code is awaited before the next route is tried; 0 where the account has not asked for that.
     """
 
     attempt_id: UUID
@@ -36,6 +37,7 @@ class PlannedAttempt:
     sender: str
     channel: Channel = Channel.SMS
     receipt_wait_s: int = 0
+    code_wait_s: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,7 @@ class FailOverCause(StrEnum):
     REGION_SILENT = "region_silent"
     BAD_RECEIPT = "bad_receipt"
     NO_RECEIPT = "no_receipt"
+    NO_CODE = "no_code"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,11 +111,15 @@ class NextStepKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextStep:
-    """Answer of the planning activity. `attempt` is there when the kind is `send`, `reason` always."""
+    """Answer of the planning activity. `attempt` is there when the kind is `send`, `reason` always.
+
+    `again_s` over 0, of the kind `wait`: the number may have no further message yet; ask again by then.
+    """
 
     kind: NextStepKind
     reason: str
     attempt: PlannedAttempt | None = None
+    again_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,7 +123,10 @@ class NumberView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutePolicyFacts:
-    """How an account's messages reach a country. A wait of None is the learnt one; a cap of None is none."""
+    """How an account's messages reach a country. A wait of None is the learnt one; a cap of None is none.
+
+    `is_resent`: a message whose code has not come back after the wait is followed by one on the next route.
+    """
 
     country: str
     is_allowed: bool
@@ -135,3 +138,4 @@ class RoutePolicyFacts:
     cost_cap_micros: int | None = None
     receipt_wait_s: int | None = None
     verify_wait_s: int | None = None
+    is_resent: bool = False

@@ -7,7 +7,7 @@ from domain.errors import VerificationFinishedError
 from domain.facts import AttemptFacts, SendFacts, VerificationFacts, VerificationView
 from domain.phone import mask
 from domain.statuses import VerificationStatus
-from rules.protection.sends import advise
+from rules.protection.sends import advise, resend_advised_at
 from security.columns import Sealer
 
 
@@ -18,9 +18,14 @@ class Presenter:
         self._numbers = numbers
 
     async def show(
-        self, facts: VerificationFacts, sends: SendFacts | None, attempts: Sequence[AttemptFacts]
+        self,
+        facts: VerificationFacts,
+        sends: SendFacts | None,
+        attempts: Sequence[AttemptFacts],
+        *,
+        planned_wait_s: int | None = None,
     ) -> VerificationView:
-        """Return the view of a verification."""
+        """Return the view of a verification; `planned_wait_s` is of a message that was planned after these attempts."""
         number = await self._numbers.open(
             facts.number_sealed, account_id=facts.account_id, row=facts.id, person=facts.person_salt
         )
@@ -31,6 +36,7 @@ class Presenter:
             attempts=tuple(attempts),
             sends_left=sends_left,
             next_send_at=next_send_at,
+            resend_advised_at=_resend_advised_at(facts, attempts, next_send_at, planned_wait_s=planned_wait_s),
         )
 
 
@@ -57,3 +63,21 @@ def _sends(facts: VerificationFacts, sends: SendFacts | None) -> tuple[int, date
         return 0, None
     advice = advise(sends.recent_sends, next_send_at=sends.next_send_at, now=facts.read_at)
     return advice.sends_left, advice.next_send_at
+
+
+def _resend_advised_at(
+    facts: VerificationFacts,
+    attempts: Sequence[AttemptFacts],
+    next_send_at: datetime | None,
+    *,
+    planned_wait_s: int | None,
+) -> datetime | None:
+    if next_send_at is None:
+        return None
+    newest = attempts[-1] if attempts and planned_wait_s is None else None
+    return resend_advised_at(
+        facts.read_at if newest is None else newest.answered_at or newest.planned_at,
+        wait_s=planned_wait_s if newest is None else newest.verify_wait_s,
+        next_send_at=next_send_at,
+        expires_at=facts.expires_at,
+    )

@@ -219,6 +219,7 @@ async def _tell(connection: AsyncConnection, caller: Caller, policy: RoutePolicy
             "cost_cap_micros": policy.cost_cap_micros,
             "receipt_wait_s": policy.receipt_wait_s,
             "verify_wait_s": policy.verify_wait_s,
+            "auto_resend": policy.is_resent,
         },
     )
     await record(connection, entry)

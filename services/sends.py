@@ -64,6 +64,7 @@ class Written:
     facts: VerificationFacts
     sends: SendFacts
     attempt: PlannedAttempt
+    verify_wait_s: int
     is_new: bool
     attempts: tuple[AttemptFacts, ...] = ()
     of_the_day: DailySend | None = None
@@ -183,7 +184,13 @@ class Sends:
         routed = await self._router.begin(connection, facts, [], last_sender=guard.last_sender)
         plan = plan_of(routed, verification_id=facts.id, sequence=0, send=1, after=None)
         await plan_attempt(connection, plan)
-        return Written(facts=facts, sends=guard.sends, attempt=announced(plan), is_new=True)
+        return Written(
+            facts=facts,
+            sends=guard.sends,
+            attempt=announced(plan),
+            verify_wait_s=routed.verify_wait_s,
+            is_new=True,
+        )
 
     async def _another(
         self, connection: AsyncConnection, caller: Caller, pending: VerificationFacts, counter: int
@@ -198,6 +205,7 @@ class Sends:
             facts=pending,
             sends=guard.sends,
             attempt=announced(plan),
+            verify_wait_s=routed.verify_wait_s,
             is_new=False,
             attempts=tuple(attempts),
             of_the_day=of_the_day,

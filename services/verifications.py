@@ -176,7 +176,9 @@ class Verifications:
             # Raised after the transaction: inside, it would roll the taking back back.
             if await self._take_back(caller, written, repeatable):
                 raise
-        view = await self._presenter.show(written.facts, written.sends, written.attempts)
+        view = await self._presenter.show(
+            written.facts, written.sends, written.attempts, planned_wait_s=written.verify_wait_s
+        )
         status = _CREATED if written.is_new else _OK
         await self._idempotency.keep(caller, repeatable, status=status, view=view)
         return Done(view=view, status=status)

@@ -64,6 +64,8 @@ class AttemptPlan:
     fence: int | None = None
     price_micros: int | None = None
     explanation: str | None = None
+    verify_wait_s: int | None = None
+    is_resent: bool = False
 
 
 async def plan_attempt(connection: AsyncConnection, plan: AttemptPlan) -> None:
@@ -149,4 +151,6 @@ def attempt_facts(row: Any) -> AttemptFacts:
         price_micros=row.price_micros,
         number_id=row.number_id,
         waits_until=row.waits_until,
+        verify_wait_s=row.verify_wait_s,
+        is_resent=row.is_resent,
     )

@@ -20,6 +20,8 @@ class Routed:
     candidate: Candidate
     explanation: str
     receipt_wait_s: int
+    verify_wait_s: int
+    is_resent: bool
 
 
 def plan_of(routed: Routed, *, verification_id: UUID, sequence: int, send: int, after: UUID | None) -> AttemptPlan:
@@ -43,6 +45,8 @@ def plan_of(routed: Routed, *, verification_id: UUID, sequence: int, send: int, 
         fence=candidate.fence,
         price_micros=candidate.price_micros,
         explanation=routed.explanation,
+        verify_wait_s=routed.verify_wait_s,
+        is_resent=routed.is_resent,
     )
 
 
@@ -73,4 +77,5 @@ def announced(attempt: AttemptFacts | AttemptPlan) -> PlannedAttempt:
         sender=mask(attempt.sender, country=attempt.pool_country) if is_number else attempt.sender,
         channel=attempt.channel,
         receipt_wait_s=attempt.receipt_wait_s,
+        code_wait_s=attempt.verify_wait_s or 0 if attempt.is_resent else 0,
     )

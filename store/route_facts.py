@@ -18,6 +18,7 @@ from rules.routing.catalog import Catalog, Route, SenderType
 from rules.routing.evidence import Evidence
 from rules.routing.number_life import IN_SERVICE
 from rules.routing.outlook import Sender
+from rules.routing.timers import DEFAULT_VERIFY_WAIT_S
 from store.capacity import now_us
 from store.number_tables import CapacityBucket, RoutingLease, SenderAuthorisation, SenderNumber
 from store.route_policies import EVERYWHERE_ELSE, FIND_POLICY, policy_facts
@@ -64,6 +65,7 @@ _OF_HEALTH = tuple(
         "probes_lost",
         "demoted_at",
         "receipt_wait_s",
+        "verify_wait_s",
     )
 )
 # When a message that is planned now would leave: after what was taken, and after those that wait.
@@ -157,6 +159,7 @@ def _sender(row: Any, catalog: Catalog, *, learnt: int) -> Sender:
             evidence=_evidence(row).aged(learnt) if is_known else Evidence(),
             number_id=row.id,
             fence=row.fence,
+            verify_wait_s=row.health_verify_wait_s or DEFAULT_VERIFY_WAIT_S,
         ),
         holder=row.holder,
         is_demoted=row.health_demoted_at is not None,

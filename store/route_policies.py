@@ -58,6 +58,7 @@ async def put_policy(
         "cost_cap_micros": policy.cost_cap_micros,
         "receipt_wait_s": policy.receipt_wait_s,
         "verify_wait_s": policy.verify_wait_s,
+        "is_resent": policy.is_resent,
         "changed_at": now(),
     }
     await connection.execute(_PUT[connection.dialect.name].values(**values))

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, Text, false, text
 from sqlmodel import Field, SQLModel
 
 from domain.routing import Mode
@@ -16,7 +16,7 @@ from store.times import UtcDateTime
 class RoutePolicy(SQLModel, table=True):
     """How an account's messages reach a country; country `**` is everywhere else. `backups` are countries, spaced.
 
-    A null wait is the learnt one.
+    A null wait is the learnt one. `is_resent`: what is not proved in that time is followed by itself.
     """
 
     __tablename__ = "route_policy"
@@ -46,6 +46,7 @@ class RoutePolicy(SQLModel, table=True):
     cost_cap_micros: int | None = Field(default=None, sa_type=BigInteger)
     receipt_wait_s: int | None = None
     verify_wait_s: int | None = None
+    is_resent: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     changed_at: datetime = Field(sa_type=UtcDateTime)
 
 

@@ -200,7 +200,7 @@ async def _settled(
     connection: AsyncConnection, sight: _Sight, ask: Callable[[Pick], Choice | Wait | GiveUp | None]
 ) -> Routed | Wait | GiveUp | None:
     """Ask for the next step until the route it takes needs no probe, or the probe is this message's."""
-    own_wait_s = sight.policy.receipt_wait_s
+    policy = sight.policy
     while True:
         step = ask(sight.pick)
         if not isinstance(step, Choice):
@@ -214,7 +214,9 @@ async def _settled(
                 choice=Choice(route=step.route, reason=_told(step.reason, sight.decision)),
                 candidate=taken,
                 explanation=to_text(sight.decision.explanation),
-                receipt_wait_s=step.route.receipt_wait_s if own_wait_s is None else own_wait_s,
+                receipt_wait_s=step.route.receipt_wait_s if policy.receipt_wait_s is None else policy.receipt_wait_s,
+                verify_wait_s=taken.verify_wait_s if policy.verify_wait_s is None else policy.verify_wait_s,
+                is_resent=policy.is_resent,
             )
         sight.probes_refused.add(taken.group)
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -163,6 +164,7 @@ class Attempt(SQLModel, table=True):
     """One message on one route. `follows` is the attempt it took over from, so that planning twice plans once.
 
     A sender of a pool leaves under the routing lease of `number_id` with this `fence`. `explanation` is read on demand.
+    `is_resent`: when its code has not come back after `verify_wait_s`, another one follows.
     """
 
     __table_args__ = (
@@ -209,6 +211,8 @@ class Attempt(SQLModel, table=True):
     explanation: str | None = Field(default=None, sa_type=Text)
     waits_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     learnt: int | None = Field(default=None, sa_type=SmallInteger)
+    verify_wait_s: int | None = None
+    is_resent: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
 
 
 class NumberGuard(SQLModel, table=True):

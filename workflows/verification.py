@@ -49,6 +49,7 @@ class VerificationWorkflow:
         self._to_send = deque([start.first])
         self._known = {start.first.attempt_id}
         self._receipt_due: datetime | None = None
+        self._code_due: datetime | None = None
         self._failed: FailOverCause | None = None
         self._ended: VerificationResult | None = None
         self._told: list[str] = []
@@ -93,7 +94,7 @@ class VerificationWorkflow:
 
     async def _send(self, attempt: PlannedAttempt) -> None:
         """Have one attempt submitted, once, by a worker near its carrier."""
-        self._current, self._failed, self._receipt_due = attempt, None, None
+        self._current, self._failed, self._receipt_due, self._code_due = attempt, None, None, None
         what = f"{attempt.channel.upper()} to {self._country} via {attempt.carrier}, sender {attempt.sender}"
         try:
             submission = await self._submit(attempt, what)
@@ -106,8 +107,10 @@ class VerificationWorkflow:
         self._tell(f"{what}: {submission.status or 'not sent'}")
         if submission.status is not SubmissionStatus.ACCEPTED:
             self._failed = FailOverCause.SUBMISSION
-        elif attempt.receipt_wait_s:
+            return
+        if attempt.receipt_wait_s:
             self._receipt_due = workflow.now() + timedelta(seconds=attempt.receipt_wait_s)
+        self._await_code(attempt.code_wait_s)
 
     async def _submit(self, attempt: PlannedAttempt, what: str) -> Submission:
         return await workflow.execute_activity_method(
@@ -139,6 +142,7 @@ class VerificationWorkflow:
     async def _fail_over(self, cause: FailOverCause) -> None:
         """Ask for what comes next after the newest attempt, and do it."""
         self._failed = self._receipt_due = None
+        self._code_due = None if cause is FailOverCause.NO_CODE else self._code_due
         step = await workflow.execute_local_activity_method(
             PlanningActivities.plan_next,
             FailOverRequest(verification_id=self._id, attempt_id=self._current.attempt_id, cause=cause),
@@ -155,10 +159,12 @@ class VerificationWorkflow:
                 await self._conclude(VerificationStatus.FAILED, step.reason)
             case NextStepKind.FINISH:
                 await self._conclude(VerificationStatus.EXPIRED, _DEADLINE_PASSED)
+            case NextStepKind.WAIT:
+                self._await_code(step.again_s)
 
     async def _wait(self) -> None:
         """Wait for proof, or for anything else to do, until a receipt is overdue or the time is over."""
-        until = min(self._receipt_due or self._deadline, self._deadline)
+        until = min(self._receipt_due or self._deadline, self._code_due or self._deadline, self._deadline)
         what = "the receipt" if until == self._receipt_due else "the code"
         self._tell(f"{what} is awaited until {until:%H:%M:%S}")
         try:
@@ -170,6 +176,14 @@ class VerificationWorkflow:
         except TimeoutError:
             if until == self._receipt_due:
                 self._failed = FailOverCause.NO_RECEIPT
+            elif until == self._code_due:
+                self._failed = FailOverCause.NO_CODE
+
+    def _await_code(self, wait_s: float) -> None:
+        """Have another message follow when the code has not come back after a wait; 0 is no wait of its own."""
+        due = workflow.now() + timedelta(seconds=wait_s)
+        if wait_s and due < self._deadline:
+            self._code_due = due
 
     async def _conclude(self, status: VerificationStatus, reason: str) -> None:
         """Have the end state written, unless the database holds one already or says that it is not due."""

@@ -159,6 +159,9 @@ class VerificationOut(BaseModel):
     checks_left: int
     sends_left: int
     next_send_at: datetime | None
+    resend_advised_at: datetime | None = Field(
+        description="From when offering the person another message makes sense: most codes that come back have by then."
+    )
     next_check_at: datetime | None = Field(description="Set when the number has failed so often that it must wait.")
     attempts: list[AttemptOut]
 
@@ -181,6 +184,7 @@ class VerificationOut(BaseModel):
             checks_left=view.checks_left,
             sends_left=view.sends_left,
             next_send_at=view.next_send_at,
+            resend_advised_at=view.resend_advised_at,
             next_check_at=facts.next_check_at if view.checks_left else None,
             attempts=[AttemptOut.of(each) for each in view.attempts],
         )

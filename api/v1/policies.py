@@ -45,7 +45,16 @@ class PolicyIn(StrictBody):
         default=None, ge=0, le=10**12, description="Of one verification, in millionths of the currency."
     )
     receipt_wait_s: _Number | None = Field(default=None, ge=RECEIPT_BOUNDS_S[0], le=RECEIPT_BOUNDS_S[1])
-    verify_wait_s: _Number | None = Field(default=None, ge=VERIFY_BOUNDS_S[0], le=VERIFY_BOUNDS_S[1])
+    verify_wait_s: _Number | None = Field(
+        default=None,
+        ge=VERIFY_BOUNDS_S[0],
+        le=VERIFY_BOUNDS_S[1],
+        description="How long a code is awaited before a resend is advised.",
+    )
+    auto_resend: Annotated[bool, Strict()] = Field(
+        default=False,
+        description="Whether that resend is made by itself, on the next route, within these limits and the number's.",
+    )
 
     def to_policy(self, destination: str) -> RoutePolicyFacts:
         """Return the policy for a country, or by default."""
@@ -60,6 +69,7 @@ class PolicyIn(StrictBody):
             cost_cap_micros=self.cost_cap_micros,
             receipt_wait_s=self.receipt_wait_s,
             verify_wait_s=self.verify_wait_s,
+            is_resent=self.auto_resend,
         )
 
 
@@ -77,6 +87,7 @@ class PolicyOut(BaseModel):
     cost_cap_micros: int | None
     receipt_wait_s: int | None
     verify_wait_s: int | None
+    auto_resend: bool
 
     @classmethod
     def of(cls, view: PolicyView) -> "PolicyOut":
@@ -94,6 +105,7 @@ class PolicyOut(BaseModel):
             cost_cap_micros=policy.cost_cap_micros,
             receipt_wait_s=policy.receipt_wait_s,
             verify_wait_s=policy.verify_wait_s,
+            auto_resend=policy.is_resent,
         )
 
 

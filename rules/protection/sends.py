@@ -47,5 +47,18 @@ def advise(recent: Sequence[datetime], *, next_send_at: datetime, now: datetime)
     return SendAdvice(sends_left=max(0, min(left)), next_send_at=max([next_send_at, *free_at]))
 
 
+def resend_advised_at(
+    sent_at: datetime, *, wait_s: int | None, next_send_at: datetime, expires_at: datetime
+) -> datetime | None:
+    """Return from when a resend makes sense: nearly all codes that come back have by then, and the limits allow one.
+
+    `wait_s` is how long such codes take; None, as an answer too: there is nothing to advise in the codes' lifetime.
+    """
+    if wait_s is None:
+        return None
+    advised = max(sent_at + timedelta(seconds=wait_s), next_send_at)
+    return advised if advised < expires_at else None
+
+
 def _length(window: Window) -> timedelta:
     return timedelta(seconds=window.length_s)

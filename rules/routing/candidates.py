@@ -10,6 +10,7 @@ from uuid import UUID
 from domain.statuses import Channel
 from rules.routing.catalog import Route, SenderType
 from rules.routing.evidence import Evidence
+from rules.routing.timers import DEFAULT_VERIFY_WAIT_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +31,7 @@ class Candidate:
 
     `probes` says that the route is out of use for its health, and that this message may find out whether it is back.
     `number_id` and `fence` name the routing lease under which a message leaves; None where the sender is in no pool.
+    `verify_wait_s` is how long a code that comes back over this route usually takes at most.
     """
 
     route: Route
@@ -45,6 +47,7 @@ class Candidate:
     evidence: Evidence = field(default_factory=Evidence)
     number_id: UUID | None = None
     fence: int | None = None
+    verify_wait_s: int = DEFAULT_VERIFY_WAIT_S
 
     @property
     def id(self) -> str:

@@ -181,6 +181,8 @@ def _told(last: Tried, cause: FailOverCause) -> str:
             return f"no worker in region {last.region} took the message for {last.carrier}"
         case FailOverCause.NO_RECEIPT:
             return f"no receipt from {last.carrier} in time"
+        case FailOverCause.NO_CODE:
+            return f"no code of {last.carrier}'s message came back in time"
         case FailOverCause.BAD_RECEIPT:
             return f"{last.carrier} reported {last.status} ({last.failure_class})"
         case FailOverCause.SUBMISSION:

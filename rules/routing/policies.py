@@ -30,13 +30,17 @@ def why_impossible(policy: RoutePolicyFacts) -> str | None:
         return "backup_pools: name none where nothing is sent." if policy.backups else None
     if policy.primary_pool is None:
         return "primary_pool: name the pool that messages leave from, or set allowed to false."
-    if policy.primary_pool in policy.backups:
-        return "backup_pools: the primary pool is not its own backup; name others, or none."
-    if len(set(policy.backups)) < len(policy.backups):
-        return "backup_pools: each pool is named once."
-    if len(policy.backups) > MOST_BACKUPS:
-        return f"backup_pools: at most {MOST_BACKUPS}."
-    return None
+    wrong = {
+        "backup_pools: the primary pool is not its own backup; name others, or none.": (
+            policy.primary_pool in policy.backups
+        ),
+        "backup_pools: each pool is named once.": len(set(policy.backups)) < len(policy.backups),
+        f"backup_pools: at most {MOST_BACKUPS}.": len(policy.backups) > MOST_BACKUPS,
+        "auto_resend: it needs a second attempt; set max_attempts to 2 or 3, or auto_resend to false.": (
+            policy.is_resent and policy.max_attempts == 1
+        ),
+    }
+    return next((why for why, is_so in wrong.items() if is_so), None)
 
 
 def pools_in_vain(

@@ -11,6 +11,8 @@ from rules.routing.sketch import Sketch
 RECEIPT_SHARE, VERIFY_SHARE = 0.95, 0.90
 RECEIPT_BOUNDS_S = (8, 30)
 VERIFY_BOUNDS_S = (20, 60)
+# Until it is learnt: as long as the first gap between two messages to a number (`rules/protection/sends.py`).
+DEFAULT_VERIFY_WAIT_S = 30
 # Fewer teach nothing about the slowest in twenty.
 LEARNT_FROM = 40
 # A route that gives a receipt for fewer of its messages does not normally give one: its silence says nothing.

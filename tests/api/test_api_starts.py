@@ -28,9 +28,11 @@ FIELDS = {
     "checks_left",
     "sends_left",
     "next_send_at",
+    "resend_advised_at",
     "next_check_at",
     "attempts",
 }
+MOMENTS = {"created_at", "expires_at", "next_send_at", "resend_advised_at"}
 EVERYTHING = {
     "to": "+447700900123",
     "channel": "sms",
@@ -56,7 +58,7 @@ async def test_a_start_answers_201_with_exactly_the_documented_fields(api: Api) 
     assert answer.headers["location"] == f"/v1/verifications/{told['id']}"
     assert set(told) == FIELDS
     assert parse(told["id"], prefix="ver") is not None
-    assert {name: told[name] for name in FIELDS - {"id", "created_at", "expires_at", "next_send_at"}} == {
+    assert {name: told[name] for name in FIELDS - MOMENTS - {"id"}} == {
         "status": "pending",
         "reason": None,
         "to": "+44••••••0123",
@@ -72,7 +74,36 @@ async def test_a_start_answers_201_with_exactly_the_documented_fields(api: Api) 
     }
     assert seconds_between(told["created_at"], told["expires_at"]) == 300
     assert seconds_between(told["created_at"], told["next_send_at"]) == pytest.approx(30, abs=1)
+    assert seconds_between(told["created_at"], told["resend_advised_at"]) == pytest.approx(30, abs=1)
     assert told["created_at"].endswith("Z")
+
+
+async def test_a_resend_is_advised_as_the_policy_s_wait_and_the_number_s_limits_have_it(api: Api) -> None:
+    policy = {"primary_pool": "GB", "mode": "ordered", "verify_wait_s": 50}
+    assert (await api.client.put("/v1/routes/policies/GB", json=policy)).status_code == 200
+    started = (await api.start(to=a_phone())).json()
+
+    read = (await api.client.get(f"/v1/verifications/{started['id']}")).json()
+    await pass_time(api.database, api.caller, seconds=30)
+    resent = (await api.client.post(f"/v1/verifications/{started['id']}/resend")).json()
+    canceled = (await api.client.post(f"/v1/verifications/{started['id']}/cancel")).json()
+
+    (attempt,) = read["attempts"]
+    assert seconds_between(started["created_at"], started["resend_advised_at"]) == pytest.approx(50, abs=1)
+    assert seconds_between(attempt["answered_at"], read["resend_advised_at"]) == 50
+    # The second gap is longer than the wait.
+    assert resent["resend_advised_at"] == resent["next_send_at"]
+    assert canceled["resend_advised_at"] is None
+
+
+async def test_no_resend_is_advised_that_would_come_after_the_end(api: Api) -> None:
+    started = (await api.start(to=a_phone(), ttl_s=60)).json()
+    await pass_time(api.database, api.caller, seconds=30)
+
+    resent = (await api.client.post(f"/v1/verifications/{started['id']}/resend")).json()
+
+    assert resent["next_send_at"] is not None
+    assert resent["resend_advised_at"] is None
 
 
 async def test_only_the_number_is_required(api: Api) -> None:

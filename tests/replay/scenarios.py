@@ -14,6 +14,7 @@ from tests.workflows.running import Running, an_attempt, running
 APPROVED, CANCELED = VerificationStatus.APPROVED, VerificationStatus.CANCELED
 REJECTED, THROTTLED, UNKNOWN = SubmissionStatus.REJECTED, SubmissionStatus.THROTTLED, SubmissionStatus.UNKNOWN
 DELIVERED = NextStep(kind=NextStepKind.WAIT, reason="bravo reported the message delivered")
+NOT_YET = NextStep(kind=NextStepKind.WAIT, reason="no resend yet: the number had one lately", again_s=0.5)
 NOT_DUE = Concluded(status=VerificationStatus.PENDING, remaining_s=1.0)
 CHECKED = Concluded(status=APPROVED, reason="code_checked")
 
@@ -81,6 +82,13 @@ async def bad_receipt_and_proof(verification: Running) -> None:
     await verification.ended()
 
 
+async def proof_of_the_second(verification: Running) -> None:
+    """Tell that the code came back, once another message has followed by itself."""
+    await verification.has_sent(2)
+    await verification.awaits("the code")
+    await verification.ended()
+
+
 def _bravo(sequence: int = 1, *, receipt_wait_s: int = 0) -> NextStep:
     return send_next(an_attempt(sequence, carrier="bravo", receipt_wait_s=receipt_wait_s))
 
@@ -104,6 +112,9 @@ SCENARIOS: Mapping[str, Scenario] = {
         steps=(_bravo(receipt_wait_s=1), DELIVERED),
         told=proof_at_last,
         ends=APPROVED,
+    ),
+    "resent_by_itself": Scenario(
+        first=an_attempt(code_wait_s=1), steps=(NOT_YET, _bravo()), told=proof_of_the_second, ends=APPROVED
     ),
     "bad_receipt": Scenario(
         first=an_attempt(receipt_wait_s=8), steps=(_bravo(),), told=bad_receipt_and_proof, ends=APPROVED

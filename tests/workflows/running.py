@@ -49,7 +49,12 @@ Handle = WorkflowHandle[VerificationWorkflow, VerificationResult]
 
 
 def an_attempt(
-    sequence: int = 0, *, carrier: str = "alpha", region: str = "eu", receipt_wait_s: int = 0
+    sequence: int = 0,
+    *,
+    carrier: str = "alpha",
+    region: str = "eu",
+    receipt_wait_s: int = 0,
+    code_wait_s: int = 0,
 ) -> PlannedAttempt:
     return PlannedAttempt(
         attempt_id=new_id(),
@@ -59,6 +64,7 @@ def an_attempt(
         pool_country="GB",
         sender="ACME",
         receipt_wait_s=receipt_wait_s,
+        code_wait_s=code_wait_s,
     )
 
 
@@ -102,6 +108,13 @@ class Running:
         limit = time.monotonic() + _PATIENCE_S
         while f"{what} is awaited" not in _timer(await self.events()):
             assert time.monotonic() < limit, f"{what} was never awaited"
+            await asyncio.sleep(0.005)
+
+    async def has_sent(self, messages: int) -> None:
+        """Wait until so many messages were submitted."""
+        limit = time.monotonic() + _PATIENCE_S
+        while (await self.actions())["ACTIVITY_TASK_SCHEDULED"] < messages:
+            assert time.monotonic() < limit, f"{messages} messages were never sent"
             await asyncio.sleep(0.005)
 
     async def events(self) -> Sequence[HistoryEvent]:
