@@ -64,6 +64,7 @@ from services.connection_rates import set_connection_rates
 from services.keys import DATABASE_PATIENCE_S, open_keys
 from services.lease_keeping import LeaseKeeper
 from services.number_workflows import NumberLeaseWorkflows
+from services.pool_judging import ScheduledJudges
 from services.route_learning import RouteLearning
 from services.webhook_dispatchers import DispatcherWorkflows, WebhookWatch
 from services.workflow_gateway import VerificationWorkflows
@@ -124,7 +125,8 @@ async def run(orders: Orders, settings: Settings) -> None:
             numbers = NumberActivities(database=database, inventories=inventories(settings, http))
             await stack.enter_async_context(_workflow_worker(settings, keys, client, database, watch, numbers))
             await stack.enter_async_context(_watching(watch))
-            await stack.enter_async_context(RouteLearning(database=database).running())
+            judges = await stack.enter_async_context(aclosing(ScheduledJudges(client)))
+            await stack.enter_async_context(RouteLearning(database=database, judges=judges).running())
         if orders.role in {"all", "webhooks"}:
             targets = await stack.enter_async_context(aclosing(GuardedTargets(policy=target_policy(settings))))
             await stack.enter_async_context(_webhook_worker(client, keys, database, targets))

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import httpx2
@@ -14,6 +14,7 @@ from api.draining import Draining
 from api.number_parts import NumberParts
 from api.parts import Parts
 from api.rates import RequestRates
+from api.ways import Ways
 from rules.addresses import proxies_of
 from rules.protection.published import published_limits
 from runtime.key_settings import key_encryption
@@ -51,11 +52,12 @@ from services.number_allowance import NumberAllowance
 from services.number_leasing import NumberLeasing
 from services.number_operations import NumberOperations
 from services.number_search import NumberSearch
-from services.number_workflows import NumberKeepers, NumberLeaseWorkflows
+from services.number_workflows import NumberLeaseWorkflows
 from services.numbers import Numbers
 from services.oauth import oauth_of
 from services.payload_decoding import PayloadDecoding
 from services.people import People, people_of
+from services.pool_judging import ScheduledJudges
 from services.presenting import Presenter
 from services.reading import Reading
 from services.receipts import Receipts
@@ -68,7 +70,7 @@ from services.sends import Sends
 from services.sightings import Sightings
 from services.verifications import Verifications
 from services.webhook_deliveries import WebhookDeliveries
-from services.webhook_dispatchers import Dispatchers, DispatcherWorkflows
+from services.webhook_dispatchers import DispatcherWorkflows
 from services.webhooks import Webhooks
 from services.workflow_gateway import VerificationWorkflows, WorkflowGateway
 from services.wrong_checks import WrongCheckBudget
@@ -92,14 +94,17 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
     keys = await _open_keys(settings, database)
     await note_configuration(database, process="api", content=configuration_of(settings))
     client = await connect(settings, keys=keys)
-    async with carrier_client() as http:
+    async with carrier_client() as http, aclosing(ScheduledJudges(client)) as judges:
         parts = parts_of(
             settings,
             keys=keys,
             database=database,
-            workflows=VerificationWorkflows(client),
-            dispatchers=DispatcherWorkflows(client),
-            keepers=NumberLeaseWorkflows(client),
+            ways=Ways(
+                workflows=VerificationWorkflows(client),
+                dispatchers=DispatcherWorkflows(client),
+                keepers=NumberLeaseWorkflows(client),
+                judges=judges,
+            ),
             http=http,
         )
         parts.draining.on_signals()
@@ -125,9 +130,7 @@ def parts_of(
     *,
     keys: KeyRing,
     database: Database,
-    workflows: WorkflowGateway,
-    dispatchers: Dispatchers,
-    keepers: NumberKeepers,
+    ways: Ways,
     http: httpx2.AsyncClient,
 ) -> Parts:
     """Return the use cases, wired."""
@@ -154,26 +157,26 @@ def parts_of(
             sends=_sends(settings, keys, router, refusals),
             presenter=presenter,
             reading=reading,
-            workflows=workflows,
+            workflows=ways.workflows,
             idempotency=idempotency,
             failures_cap=limits.failures_in_a_row,
         ),
-        checks=_checks(settings, keys, database, presenter, workflows, refusals),
+        checks=_checks(settings, keys, database, presenter, ways.workflows, refusals),
         reading=reading,
         routing=Routing(database=database, router=router, keys=keys),
         payloads=_payloads(settings, keys, database),
-        receipts=_receipts(settings, database, workflows, refusals),
+        receipts=_receipts(settings, database, ways.workflows, refusals),
         sandbox=Sandbox(sandbox_control(settings, http), database=database, carriers=catalog(settings).carriers),
         events=Events(database=database, draining=draining.begun),
         webhooks=Webhooks(database=database, secrets=webhook_secrets(keys), policy=target_policy(settings)),
-        webhook_deliveries=WebhookDeliveries(database=database, dispatchers=dispatchers),
-        numbers=_numbers(settings, database, http, keepers, idempotency),
+        webhook_deliveries=WebhookDeliveries(database=database, dispatchers=ways.dispatchers),
+        numbers=_numbers(settings, database, http, ways, idempotency),
         draining=draining,
         rates=_rates(settings),
         limits=_published(settings),
         countries=reference("country_rules.json"),
-        readiness={"database": Writability(database).ensure, "temporal": workflows.ping},
-        close=workflows.drain,
+        readiness={"database": Writability(database).ensure, "temporal": ways.workflows.ping},
+        close=ways.workflows.drain,
     )
 
 
@@ -216,7 +219,7 @@ def _numbers(
     settings: Settings,
     database: Database,
     http: httpx2.AsyncClient,
-    keepers: NumberKeepers,
+    ways: Ways,
     idempotency: Idempotency,
 ) -> NumberParts:
     takes, routes = sender_types(), catalog(settings)
@@ -228,11 +231,11 @@ def _numbers(
             regions={route.carrier: route.region for route in routes.routes},
             allowance=allowance,
         ),
-        leasing=NumberLeasing(database=database, allowance=allowance, idempotency=idempotency, keepers=keepers),
-        operations=NumberOperations(database=database, allowance=allowance, keepers=keepers),
+        leasing=NumberLeasing(database=database, allowance=allowance, idempotency=idempotency, keepers=ways.keepers),
+        operations=NumberOperations(database=database, allowance=allowance, keepers=ways.keepers, judges=ways.judges),
         held=Numbers(database=database),
         pools=CountryPools(database=database),
-        policies=RoutePolicies(database=database, catalog=routes, takes=takes),
+        policies=RoutePolicies(database=database, catalog=routes, takes=takes, judges=ways.judges),
         recommendations=Recommendations(database=database, catalog=routes, takes=takes),
     )
 

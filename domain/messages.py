@@ -188,12 +188,14 @@ class UpkeepReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolHealthReport:
-    """Answer of the activity that judges pools: how many routes and numbers it decided about."""
+    """Answer of the activity that judges pools: how many routes, numbers and breakers it decided about."""
 
     demoted: int = 0
     restored: int = 0
     quarantined: int = 0
     returned: int = 0
+    opened: int = 0
+    closed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

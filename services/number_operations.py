@@ -24,6 +24,7 @@ from rules.routing.lease_life import BY_HAND, DRAIN_S, LONGEST_AHEAD, RETURNS_BY
 from services.number_allowance import NumberAllowance
 from services.number_changes import by_caller, moved, own_number, wrong_state
 from services.number_workflows import NumberKeepers, wake_if_there
+from services.pool_judging import PoolJudges
 from store.clock import read_clock
 from store.engine import Database
 from store.number_leases import NewLease, end_lease, lease_of_number, renew_lease, take_number
@@ -43,10 +44,13 @@ _LENT = frozenset({_S.LEASED, _S.QUARANTINED, _S.SUSPENDED})
 class NumberOperations:
     """Changes numbers on demand; their workflows do the rest."""
 
-    def __init__(self, *, database: Database, allowance: NumberAllowance, keepers: NumberKeepers) -> None:
+    def __init__(
+        self, *, database: Database, allowance: NumberAllowance, keepers: NumberKeepers, judges: PoolJudges
+    ) -> None:
         self._database = database
         self._allowance = allowance
         self._keepers = keepers
+        self._judges = judges
 
     async def renew(self, caller: Caller, number_id: UUID) -> NumberView:
         """Let a lease last one period more.
@@ -103,8 +107,7 @@ class NumberOperations:
             replaces = {"replaces": public_id(old.id)}
             await tell_moved(connection, new.number, before=_S.AVAILABLE, by=by, **replaces)
             await tell_moved(connection, old, before=view.number.state, by=by)
-        for each in (old, new.number):
-            await wake_if_there(self._keepers, each)
+        await self._moved_on(old, new.number)
         return new
 
     async def quarantine(self, caller: Caller, number_id: UUID, *, hours: int) -> NumberView:
@@ -123,7 +126,7 @@ class NumberOperations:
                 await move_seen(connection, view.number, _S.QUARANTINED, reason=BY_HAND, lasts_s=hours * _HOUR_S)
             )
             await tell_moved(connection, aside, before=view.number.state, by=_by(caller, view), hours=hours)
-        await wake_if_there(self._keepers, aside)
+        await self._moved_on(aside)
         return NumberView(number=aside, lease=view.lease, is_own=view.is_own)
 
     async def restore(self, caller: Caller, number_id: UUID) -> NumberView:
@@ -147,7 +150,7 @@ class NumberOperations:
                 )
             back = moved(await move_seen(connection, number, _S.AVAILABLE if number.account_id is None else _S.LEASED))
             await tell_moved(connection, back, before=_S.QUARANTINED, by=_by(caller, view))
-        await wake_if_there(self._keepers, back)
+        await self._moved_on(back)
         return NumberView(number=back, lease=view.lease, is_own=view.is_own)
 
     async def release(self, caller: Caller, number_id: UUID, *, drain: bool) -> NumberView:
@@ -163,7 +166,7 @@ class NumberOperations:
             view = await own_number(connection, caller, number_id)
             gone, by = await self._end(connection, caller, view, reason=EndReason.RELEASED, only_unused=not drain)
             await tell_moved(connection, gone, before=view.number.state, by=by)
-        await wake_if_there(self._keepers, gone)
+        await self._moved_on(gone)
         return NumberView(number=gone, lease=None, is_own=gone.account_id == caller.account_id)
 
     async def rotate_pool(self, caller: Caller, country: str) -> NumberView:
@@ -186,8 +189,14 @@ class NumberOperations:
                 )
             by = By(account_id=None, actor=caller.actor)
             await tell_moved(connection, aside, before=_S.AVAILABLE, by=by, hours=ROTATION_H)
-        await wake_if_there(self._keepers, aside)
+        await self._moved_on(aside)
         return NumberView(number=aside, lease=None, is_own=False)
+
+    async def _moved_on(self, *numbers: NumberFacts) -> None:
+        """Have numbers tended, and the pools that they are of judged by who is left."""
+        for each in numbers:
+            await wake_if_there(self._keepers, each)
+        self._judges.ask()
 
     async def _end(
         self,

@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.errors import DatabaseUnavailableError
 from domain.statuses import Environment
 from rules.routing.learning import Outcome, learnt, learnt_of_number
+from rules.routing.verdicts import is_news
+from services.pool_judging import ByTheClock, PoolJudges
 from store.engine import Database
 from store.learning import KnownNumber, read_numbers, take_outcomes, write_number
 from store.route_health import Group, begin_health, read_health, write_health
@@ -25,10 +27,11 @@ _LOOK_AGAIN_S = 1.0
 
 
 class RouteLearning:
-    """Learns from outcomes in batches."""
+    """Learns from outcomes in batches; what is to be decided about at once, `judges` are asked to."""
 
-    def __init__(self, *, database: Database) -> None:
+    def __init__(self, *, database: Database, judges: PoolJudges | None = None) -> None:
         self._database = database
+        self._judges = judges or ByTheClock()
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -44,10 +47,12 @@ class RouteLearning:
     async def learn(self) -> int:
         """Learn one batch; return how many outcomes it had."""
         async with self._database.transaction() as connection:
-            outcomes = await take_outcomes(connection)
+            outcomes, has_news = await take_outcomes(connection), False
             for (environment, country), of_country in groupby(sorted(outcomes, key=_country), key=_country):
-                await _learn_routes(connection, Environment(environment), country, list(of_country))
+                has_news |= await _learn_routes(connection, Environment(environment), country, list(of_country))
             await _learn_numbers(connection, outcomes)
+        if has_news:
+            self._judges.ask()
         return len(outcomes)
 
     async def _run(self) -> None:
@@ -66,8 +71,12 @@ def _country(outcome: Outcome) -> tuple[str, str]:
 
 async def _learn_routes(
     connection: AsyncConnection, environment: Environment, country: str, outcomes: Sequence[Outcome]
-) -> None:
-    """Write what outcomes teach of a country's routes, group by group in one order: so nobody waits in a circle."""
+) -> bool:
+    """Write what outcomes teach of a country's routes; say whether something of it is to be judged at once.
+
+    Group by group in one order, so that nobody waits in a circle.
+    """
+    has_news = False
     for name in sorted({each.group for each in outcomes}):
         group = Group(environment=environment, country=country, name=name)
         of_group = [each for each in outcomes if each.group == name]
@@ -80,7 +89,9 @@ async def _learn_routes(
                 number += outcome.is_proved is not None
                 health = learnt(health, outcome, number=number)
             if await write_health(connection, group, health):
+                has_news |= is_news(known[name], health, now=of_group[-1].at)
                 break
+    return has_news
 
 
 async def _learn_numbers(connection: AsyncConnection, outcomes: Sequence[Outcome]) -> None:

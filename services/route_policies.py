@@ -18,6 +18,7 @@ from rules.routing.candidates import Authorisation
 from rules.routing.catalog import Catalog, SenderType
 from rules.routing.outlook import default_policy
 from rules.routing.policies import PoolMember, pools_in_vain, why_impossible
+from services.pool_judging import PoolJudges
 from store.audit import record
 from store.authorisations import authorisations_towards
 from store.clock import read_clock
@@ -69,7 +70,15 @@ def destination_of(name: str) -> str:
 class RoutePolicies:
     """Shows and sets policies. `takes` is what kinds of sender each country takes."""
 
-    def __init__(self, *, database: Database, catalog: Catalog, takes: Mapping[str, frozenset[SenderType]]) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        catalog: Catalog,
+        takes: Mapping[str, frozenset[SenderType]],
+        judges: PoolJudges,
+    ) -> None:
+        self._judges = judges
         self._database = database
         self._catalog = catalog
         self._takes = takes
@@ -108,6 +117,7 @@ class RoutePolicies:
             await self._ensure_senders(connection, caller, policy)
             await put_policy(connection, policy, account_id=caller.account_id, environment=caller.environment)
             await _tell(connection, caller, policy, destination=policy.country)
+        self._judges.ask()
         return PolicyView(country=policy.country, policy=policy, source=PolicySource.ACCOUNT)
 
     async def take_back(self, caller: Caller, destination: str) -> PolicyView:
@@ -127,6 +137,7 @@ class RoutePolicies:
             numbers = [each for each, _ in found]
             now_holds = await policy_for(connection, caller, country, catalog=self._catalog, numbers=numbers)
             await _tell(connection, caller, now_holds.policy, destination=country)
+        self._judges.ask()
         return now_holds
 
     async def _ensure_senders(self, connection: AsyncConnection, caller: Caller, policy: RoutePolicyFacts) -> None:

@@ -131,6 +131,7 @@ def _columns(health: Health) -> dict[str, Any]:
         "relapses": health.relapses,
         "receipt_wait_s": health.receipt_wait_s,
         "verify_wait_s": health.verify_wait_s,
+        "breaker_told_at": health.breaker_told_at,
     }
 
 
@@ -157,4 +158,5 @@ def _facts(row: Any) -> Health:
         relapses=row.relapses,
         receipt_wait_s=row.receipt_wait_s,
         verify_wait_s=row.verify_wait_s,
+        breaker_told_at=row.breaker_told_at,
     )

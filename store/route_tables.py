@@ -94,6 +94,7 @@ class RouteHealth(SQLModel, table=True):
     demoted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     demoted_for: str | None = Field(default=None, max_length=32)
     relapses: int = 0
+    breaker_told_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     changed_at: datetime = Field(sa_type=UtcDateTime)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Column, RowMapping, Table, Update, bindparam, select, upd
 from activities.delivery import DeliveryActivities
 from api.main import parts_of
 from api.parts import Parts
+from api.ways import Ways
 from carriers.protocol import Answer, Carrier, Message
 from domain import verification_events
 from domain.access import EVERY_SCOPE, Scope
@@ -29,6 +30,7 @@ from security.codes import code_for
 from security.key_encryption import LocalKey
 from security.keyring import KeyUse
 from services.number_workflows import NumberKeepers
+from services.pool_judging import PoolJudges
 from services.webhook_dispatchers import Dispatchers
 from services.workflow_gateway import WorkflowGateway
 from store import access_version
@@ -314,10 +316,22 @@ class FakeKeepers:
         self.woken.append(number.id)
 
 
+@dataclass(slots=True)
+class FakeJudges:
+    """Stands where the judgement of pools is: counts how often it was asked for."""
+
+    asked: int = 0
+
+    def ask(self) -> None:
+        """Note that it was asked for."""
+        self.asked += 1
+
+
 _carrier: type[Carrier] = Outbox
 _dispatchers: type[Dispatchers] = FakeDispatchers
 _keepers: type[NumberKeepers] = FakeKeepers
 _gateway: type[WorkflowGateway] = FakeWorkflows
+_judges: type[PoolJudges] = FakeJudges
 
 
 def delivery_to(outbox: Outbox, *, database: Database) -> DeliveryActivities:
@@ -339,9 +353,12 @@ def use_cases(database: Database, *, workflows: FakeWorkflows | None = None, **c
         settings(**changes),
         keys=KEYS,
         database=database,
-        workflows=told,
-        dispatchers=FakeDispatchers(),
-        keepers=FakeKeepers(),
+        ways=Ways(
+            workflows=told,
+            dispatchers=FakeDispatchers(),
+            keepers=FakeKeepers(),
+            judges=FakeJudges(),
+        ),
         http=http,
     )
 

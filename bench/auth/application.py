@@ -14,6 +14,7 @@ from api.app import create_app
 from api.callers import ThisApp
 from api.main import parts_of
 from api.parts import Parts
+from api.ways import Ways
 from domain.oauth import TokenFormat
 from domain.statuses import Environment
 from runtime.key_settings import key_encryption
@@ -27,6 +28,7 @@ from services.installation_keys import InstallationKeys
 from services.keys import open_keys
 from services.number_workflows import NumberLeaseWorkflows
 from services.oauth_clients import ClientRequest
+from services.pool_judging import ByTheClock
 from services.webhook_dispatchers import DispatcherWorkflows
 from services.workflow_gateway import VerificationWorkflows
 from store.engine import Database
@@ -101,9 +103,12 @@ async def front(home: Path) -> AsyncIterator[Front]:
                 settings,
                 keys=keys,
                 database=database,
-                workflows=VerificationWorkflows(client),
-                dispatchers=DispatcherWorkflows(client),
-                keepers=NumberLeaseWorkflows(client),
+                ways=Ways(
+                    workflows=VerificationWorkflows(client),
+                    dispatchers=DispatcherWorkflows(client),
+                    keepers=NumberLeaseWorkflows(client),
+                    judges=ByTheClock(),
+                ),
                 http=http,
             )
 

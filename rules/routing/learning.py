@@ -58,7 +58,7 @@ class Health:
     """What is known of a group of routes towards a country. `version` is that of the row it was read from.
 
     `recent` has a letter for each of the latest messages judged, newest last: proved or failed; of a demoted group, for
-    those planned since. A wait of None is not learnt yet.
+    those planned since. A wait of None is not learnt yet. `breaker_told_at`: when it was told that the breaker is open.
     """
 
     version: int = 0
@@ -74,6 +74,7 @@ class Health:
     relapses: int = 0
     receipt_wait_s: int | None = None
     verify_wait_s: int | None = None
+    breaker_told_at: datetime | None = None
 
     @property
     def recent_share(self) -> Share:

@@ -5,14 +5,17 @@ Pure. A decision is a word and the figures that it rests on, so that whoever ask
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from domain.audit import JsonScalar
+from rules.routing.breaker import BreakerState
 from rules.routing.health import NumberRecord, Trouble, has_fallen, has_returned, trouble_of
 from rules.routing.learning import Health
 from rules.routing.proportions import Share
 
+# A breaker that comes and goes is told of once in this time at most.
+TOLD_AT_MOST_EVERY_S = 60
 _NOTHING = NumberRecord(proved=Share(0, 0), received=Share(0, 0), blocked=Share(0, 0), spam=Share(0, 0))
 
 
@@ -21,6 +24,8 @@ class Decided(StrEnum):
 
     ROUTE_DEMOTED = "route.demoted"
     ROUTE_RESTORED = "route.restored"
+    BREAKER_OPENED = "breaker.opened"
+    BREAKER_CLOSED = "breaker.closed"
     NUMBER_QUARANTINED = "number.quarantined"
     NUMBER_RESTORED = "number.restored"
 
@@ -38,10 +43,11 @@ class DecisionFacts:
 
 @dataclass(frozen=True, slots=True)
 class RouteVerdict:
-    """What becomes of a group of routes, what is known of it from then on, and why."""
+    """What becomes of a group of routes, what is known of it from then on, and why: in a word, and in figures."""
 
     decided: Decided
     health: Health
+    reason: str
     evidence: Mapping[str, JsonScalar]
 
 
@@ -49,13 +55,33 @@ def verdict_of(health: Health, *, now: datetime) -> RouteVerdict | None:
     """Return what is to be decided about a group of routes now; None: it stays as it is."""
     recent, evidence = health.recent_share, _evidence(health.recent_share, health.baseline)
     if health.demoted_at is None and has_fallen(recent, baseline=health.baseline):
-        fallen = replace(
-            health, demoted_at=now, demoted_for=Trouble.CONVERSION_FELL.value, relapses=health.relapses + 1, recent=""
-        )
-        return RouteVerdict(Decided.ROUTE_DEMOTED, fallen, evidence)
+        why = Trouble.CONVERSION_FELL.value
+        fallen = replace(health, demoted_at=now, demoted_for=why, relapses=health.relapses + 1, recent="")
+        return RouteVerdict(Decided.ROUTE_DEMOTED, fallen, why, evidence)
     if health.demoted_at is not None and has_returned(recent, baseline=health.baseline):
-        return RouteVerdict(Decided.ROUTE_RESTORED, replace(health, demoted_at=None, demoted_for=None), evidence)
+        restored = replace(health, demoted_at=None, demoted_for=None)
+        return RouteVerdict(Decided.ROUTE_RESTORED, restored, "conversion_returned", evidence)
     return None
+
+
+def alarm_of(health: Health, *, now: datetime) -> RouteVerdict | None:
+    """Return what is to be told of a group's breaker: that it has opened, or that it has closed for good; or None."""
+    breaker, told_at = health.breaker, health.breaker_told_at
+    is_closed = breaker.state is BreakerState.CLOSED
+    if not is_closed and told_at is None:
+        failing_s = 0.0 if breaker.run_began_at is None else (now - breaker.run_began_at).total_seconds()
+        evidence: dict[str, JsonScalar] = {"failing_for_s": round(failing_s), "probes_lost": breaker.probes_lost}
+        return RouteVerdict(Decided.BREAKER_OPENED, replace(health, breaker_told_at=now), "breaker_open", evidence)
+    if is_closed and told_at is not None and now - told_at >= timedelta(seconds=TOLD_AT_MOST_EVERY_S):
+        evidence = {"told_open_for_s": round((now - told_at).total_seconds())}
+        return RouteVerdict(Decided.BREAKER_CLOSED, replace(health, breaker_told_at=None), "breaker_closed", evidence)
+    return None
+
+
+def is_news(before: Health, after: Health, *, now: datetime) -> bool:
+    """Say whether what was learnt of a group is to be judged at once: its breaker moved, or there is a verdict."""
+    was_open, is_open = (each.breaker.state is not BreakerState.CLOSED for each in (before, after))
+    return was_open != is_open or verdict_of(after, now=now) is not None
 
 
 def pool_record(records: Iterable[NumberRecord]) -> NumberRecord:

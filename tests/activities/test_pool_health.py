@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import update
@@ -11,10 +11,11 @@ from activities.pool_health import PoolHealthActivities
 from domain.facts import Caller
 from domain.ids import number_id as public_id
 from domain.routing import Mode, NumberFacts, NumberState, RoutePolicyFacts
+from rules.routing.breaker import Breaker, BreakerState
 from rules.routing.health import NumberRecord
 from rules.routing.learning import Health
 from rules.routing.proportions import Share
-from rules.routing.verdicts import Decided, DecisionFacts
+from rules.routing.verdicts import TOLD_AT_MOST_EVERY_S, Decided, DecisionFacts
 from store.engine import Database
 from store.learning import KnownNumber, read_numbers, write_number
 from store.number_tables import SenderNumber
@@ -29,6 +30,7 @@ from tests.store.numbering import SANDBOX, a_country
 from tests.store.test_store_events import types_of
 
 WELL = Share(850, 1000)
+OPENED = Breaker(state=BreakerState.OPEN, probe_at=datetime(2026, 11, 24, tzinfo=UTC))
 FALLEN = Health(baseline=WELL, recent="f" * 40 + "p" * 10)
 
 
@@ -185,3 +187,24 @@ async def let_quarantine_end(database: Database, number: NumberFacts) -> None:
     table = table_of(SenderNumber)
     async with database.transaction() as connection:
         await connection.execute(update(table).where(table.c.id == number.id).values(state_until=now_plus(-1)))
+
+
+async def test_a_breaker_that_opened_is_told_of_in_every_mode_and_so_is_that_it_closed(database: Database) -> None:
+    country, name = await a_route(database, Health(breaker=OPENED))
+    ordered = await concerned(database, country, mode=Mode.ORDERED)
+    adaptive = await concerned(database, country, mode=Mode.ADAPTIVE)
+
+    await asyncio.gather(*(judge(database) for _ in range(4)))
+    told = await health_of(database, country)
+    assert told.breaker_told_at is not None
+    await know(database, name, country, replace(told, breaker=Breaker()))
+    await judge(database)
+    too_soon = await decided(database, country)
+    earlier = told.breaker_told_at - timedelta(seconds=TOLD_AT_MOST_EVERY_S)
+    await know(database, name, country, replace(told, breaker=Breaker(), breaker_told_at=earlier))
+    await judge(database)
+
+    assert [each.kind for each in too_soon] == [Decided.BREAKER_OPENED]
+    assert [each.kind for each in await decided(database, country)] == [Decided.BREAKER_CLOSED, Decided.BREAKER_OPENED]
+    for account in (ordered, adaptive):
+        assert await types_of(database, account) == ["route.demoted", "route.restored"]

@@ -24,7 +24,7 @@ from store.authorisations import authorisations_for
 from store.engine import Database
 from store.number_views import find_with_lease
 from store.reading_events import EventFilters, events_after
-from tests.building import FakeKeepers, a_caller
+from tests.building import FakeJudges, FakeKeepers, a_caller
 from tests.services.numbering import (
     FakeInventory,
     a_request,
@@ -257,7 +257,7 @@ async def test_a_reservation_lapses(database: Database) -> None:
 async def test_one_that_was_set_aside_by_hand_comes_back_by_time(database: Database) -> None:
     caller, inventory = await a_caller(database), stock()
     view = await leased(database, caller, inventory)
-    operations = NumberOperations(database=database, allowance=allowance(), keepers=FakeKeepers())
+    operations = NumberOperations(database=database, allowance=allowance(), keepers=FakeKeepers(), judges=FakeJudges())
     await operations.quarantine(caller, view.number.id, hours=24)
 
     early = await tend(database, view.number, inventory)

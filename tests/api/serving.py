@@ -22,12 +22,23 @@ from api.parts import Parts
 from api.problems import MEDIA_TYPE
 from api.server import config_of
 from api.tls import Certificate
+from api.ways import Ways
 from domain.errors import DomainError
 from domain.facts import Caller
 from runtime.logs import configure_logs
 from store.engine import Database
 from store.migrate import migrate
-from tests.building import KEYS, FakeDispatchers, FakeKeepers, FakeWorkflows, Outbox, a_key, delivery_to, settings
+from tests.building import (
+    KEYS,
+    FakeDispatchers,
+    FakeJudges,
+    FakeKeepers,
+    FakeWorkflows,
+    Outbox,
+    a_key,
+    delivery_to,
+    settings,
+)
 from tests.sandbox.serving import serving
 
 CODES = {each.code: each for each in DomainError.__subclasses__()}
@@ -115,9 +126,12 @@ def running_api(
                 settings(home, **{"failed_authentications_per_min": 0, **changes}),
                 keys=KEYS,
                 database=database,
-                workflows=told,
-                dispatchers=FakeDispatchers(),
-                keepers=FakeKeepers(),
+                ways=Ways(
+                    workflows=told,
+                    dispatchers=FakeDispatchers(),
+                    keepers=FakeKeepers(),
+                    judges=FakeJudges(),
+                ),
                 http=http,
             )
             drain.append(partial(asyncio.get_running_loop().call_soon_threadsafe, parts.draining.begun.set))

@@ -5,8 +5,9 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from domain.messages import DispatchOrder, NumberOrder, StartVerification, VerificationResult
+    from domain.messages import DispatchOrder, NumberOrder, PoolHealthReport, StartVerification, VerificationResult
     from workflows.number_lease import NumberLeaseWorkflow
+    from workflows.pool_health import PoolHealthWorkflow
     from workflows.verification import VerificationWorkflow
     from workflows.webhook_dispatch import WebhookDispatchWorkflow
 
@@ -51,3 +52,13 @@ class ChangedNumberWorkflow(NumberLeaseWorkflow):
     async def run(self, order: NumberOrder) -> None:
         await workflow.sleep(timedelta(seconds=1))
         await super().run(order)
+
+
+@workflow.defn(name="PoolHealthWorkflow")
+class ChangedPoolHealthWorkflow(PoolHealthWorkflow):
+    """Waits a moment before it judges."""
+
+    @workflow.run
+    async def run(self) -> PoolHealthReport:
+        await workflow.sleep(timedelta(seconds=1))
+        return await super().run()

@@ -12,13 +12,16 @@ from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
-from tests.replay import dispatching, leasing, scenarios
+from tests.replay import dispatching, judging, leasing, scenarios
 from workflows.attributes import ALL
 
-SCENARIOS: Mapping[str, scenarios.Scenario | dispatching.DispatchScenario | leasing.LeaseScenario] = {
+SCENARIOS: Mapping[
+    str, scenarios.Scenario | dispatching.DispatchScenario | leasing.LeaseScenario | judging.JudgingScenario
+] = {
     **scenarios.SCENARIOS,
     **dispatching.SCENARIOS,
     **leasing.SCENARIOS,
+    **judging.SCENARIOS,
 }
 HISTORIES = Path(__file__).parent / "histories"
 _SERVER = Path(sys.executable).with_name("temporal")

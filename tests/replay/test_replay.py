@@ -11,18 +11,25 @@ from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from tests.replay import dispatching, leasing
-from tests.replay.changed import ChangedDispatchWorkflow, ChangedNumberWorkflow, ChangedWorkflow
+from tests.replay import dispatching, judging, leasing
+from tests.replay.changed import (
+    ChangedDispatchWorkflow,
+    ChangedNumberWorkflow,
+    ChangedPoolHealthWorkflow,
+    ChangedWorkflow,
+)
 from tests.replay.record import HISTORIES
 from tests.replay.record import SCENARIOS as EVERY_SCENARIO
 from tests.replay.scenarios import SCENARIOS
 from tests.workflows.decoding import texts_of
 from workflows.number_lease import NumberLeaseWorkflow
+from workflows.pool_health import PoolHealthWorkflow
 from workflows.verification import VerificationWorkflow
 from workflows.webhook_dispatch import WebhookDispatchWorkflow
 
 RECORDED = sorted(HISTORIES.glob("*/*.json"))
-OF_VERIFICATIONS = [file for file in RECORDED if file.stem not in {*dispatching.SCENARIOS, *leasing.SCENARIOS}]
+OTHERS = {*dispatching.SCENARIOS, *leasing.SCENARIOS, *judging.SCENARIOS}
+OF_VERIFICATIONS = [file for file in RECORDED if file.stem not in OTHERS]
 each_history = pytest.mark.parametrize("file", RECORDED, ids=lambda file: f"{file.parent.name}-{file.stem}")
 each_verification = pytest.mark.parametrize(
     "file", OF_VERIFICATIONS, ids=lambda file: f"{file.parent.name}-{file.stem}"
@@ -35,14 +42,16 @@ def history_in(file: Path) -> WorkflowHistory:
 
 @each_history
 async def test_a_recorded_history_still_fits(file: Path) -> None:
-    workflows = [VerificationWorkflow, WebhookDispatchWorkflow, NumberLeaseWorkflow]
+    workflows = [VerificationWorkflow, WebhookDispatchWorkflow, NumberLeaseWorkflow, PoolHealthWorkflow]
     await Replayer(workflows=workflows).replay_workflow(history_in(file))
 
 
 @each_history
 async def test_a_workflow_that_was_changed_without_a_patch_does_not_fit(file: Path) -> None:
     """If this one passed, the test above could not fail (F19)."""
-    replayer = Replayer(workflows=[ChangedWorkflow, ChangedDispatchWorkflow, ChangedNumberWorkflow])
+    replayer = Replayer(
+        workflows=[ChangedWorkflow, ChangedDispatchWorkflow, ChangedNumberWorkflow, ChangedPoolHealthWorkflow]
+    )
 
     with pytest.raises(NondeterminismError):
         await replayer.replay_workflow(history_in(file))

@@ -29,7 +29,7 @@ from store.audit_reading import chain_rows
 from store.engine import Database
 from store.number_leases import lease_of_number
 from store.numbers import find_number, move_number
-from tests.building import FakeKeepers, a_caller, a_verification, an_attempt
+from tests.building import FakeJudges, FakeKeepers, a_caller, a_verification, an_attempt
 from tests.services.numbering import allowance, an_operator, leasing
 from tests.store.numbering import SANDBOX, a_number, let_days_pass, let_lease_end
 
@@ -37,8 +37,15 @@ _S = NumberState
 _TIMES = 6
 
 
-def operations(database: Database, *, quota: int = 10, keepers: FakeKeepers | None = None) -> NumberOperations:
-    return NumberOperations(database=database, allowance=allowance(quota), keepers=keepers or FakeKeepers())
+def operations(
+    database: Database, *, quota: int = 10, keepers: FakeKeepers | None = None, judges: FakeJudges | None = None
+) -> NumberOperations:
+    return NumberOperations(
+        database=database,
+        allowance=allowance(quota),
+        keepers=keepers or FakeKeepers(),
+        judges=judges or FakeJudges(),
+    )
 
 
 async def a_leased(database: Database, caller: Caller, country: str) -> NumberView:
@@ -90,12 +97,12 @@ async def test_a_lease_that_is_over_is_not_renewed_and_one_paid_for_far_ahead_ne
 
 
 async def test_a_rotation_gives_another_number_for_what_is_left_of_the_period(database: Database) -> None:
-    caller, keepers = await a_caller(database), FakeKeepers()
+    caller, keepers, judges = await a_caller(database), FakeKeepers(), FakeJudges()
     view = await a_leased(database, caller, "AR")
     await a_number(database, "AR")
     await let_days_pass(database, view.number.id, days=10)
 
-    new = await operations(database, keepers=keepers).rotate(caller, view.number.id)
+    new = await operations(database, keepers=keepers, judges=judges).rotate(caller, view.number.id)
 
     old = await the_number(database, view)
     assert (old.state, old.state_reason) == (_S.DRAINING, "rotated")
@@ -104,6 +111,7 @@ async def test_a_rotation_gives_another_number_for_what_is_left_of_the_period(da
     assert new.lease is not None
     assert (new.lease.expires_at - new.lease.started_at) / timedelta(days=1) == pytest.approx(20, abs=0.01)
     assert set(keepers.woken) == {view.number.id, new.number.id}
+    assert judges.asked == 1
 
 
 async def test_a_rotation_without_a_replacement_changes_nothing(database: Database) -> None:

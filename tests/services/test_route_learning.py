@@ -22,7 +22,7 @@ from store.tables import Attempt, table_of
 from store.times import UtcDateTime
 from tests.activities.scripted import ACCEPTED, REFUSED, ScriptedCarrier, delivery
 from tests.activities.test_routes_from_pools import a_sender, begun, pending_to
-from tests.building import a_caller
+from tests.building import FakeJudges, a_caller
 from tests.store.numbering import SANDBOX, a_country
 
 
@@ -142,6 +142,25 @@ async def test_a_route_that_gives_no_receipts_is_not_waited_for(database: Databa
     routed = await begun(database, await pending_to(database, country, caller))
 
     assert routed.receipt_wait_s == 0
+
+
+async def test_a_breaker_that_opens_has_the_pools_judged_at_once_and_what_goes_on_as_it_did_does_not(
+    database: Database,
+) -> None:
+    country, caller, judges = a_country(), await a_caller(database), FakeJudges()
+    await a_sender(database, country)
+    learning = RouteLearning(database=database, judges=judges)
+    await learn_all(database)
+    asked = []
+
+    for answer in (ACCEPTED, REFUSED, REFUSED):
+        for _ in range(5):
+            await a_message(database, country, caller, answer=answer)
+        while await learning.learn():
+            continue
+        asked.append(judges.asked)
+
+    assert asked == [0, 1, 1]
 
 
 @pytest.mark.parametrize("answer", [ACCEPTED, REFUSED])
