@@ -8,6 +8,7 @@ from temporalio import activity
 
 from carriers.protocol import Answer, Carrier, Message
 from domain.events import NewEvent
+from domain.facts import Price
 from domain.messages import SendOrder, Submission
 from domain.statuses import (
     AttemptStatus,
@@ -160,6 +161,7 @@ def _event(attempt_id: UUID, begun: Begun, answer: Answer, *, latency_ms: int) -
         carrier=begun.carrier,
         region=begun.region,
         pool_country=begun.pool_country,
+        price=Price(micros=begun.price_micros, currency=begun.currency),
     )
     return answered(
         words,

@@ -8,7 +8,7 @@ from temporalio import activity
 
 from activities.resending import take_own_send
 from domain.events import NewEvent
-from domain.facts import AttemptFacts, VerificationFacts
+from domain.facts import AttemptFacts, Price, VerificationFacts
 from domain.messages import FailOverCause, FailOverRequest, NextStep, NextStepKind, PlannedAttempt
 from domain.statuses import VerificationStatus
 from domain.verification_events import abandoned, failed_over
@@ -86,7 +86,8 @@ async def _plan(
     plan = plan_of(routed, verification_id=verification.id, sequence=counter, send=after.send, after=after.id)
     await plan_attempt(connection, plan)
     planned = announced(plan)
-    event = failed_over(verification, planned, send=plan.send, after=after, cause=cause, reason=reason)
+    price = Price(micros=plan.price_micros, currency=plan.currency)
+    event = failed_over(verification, planned, send=plan.send, after=after, cause=cause, reason=reason, price=price)
     return _send(planned, reason), (event,)
 
 

@@ -79,6 +79,7 @@ def _one_of(words: type[StrEnum], *, or_null: bool = False) -> Mapping[str, Any]
 _TEXT, _MAYBE_TEXT = {"type": "string"}, {"type": ["string", "null"]}
 _COUNT, _MAYBE_COUNT = {"type": "integer", "minimum": 0}, {"type": ["integer", "null"], "minimum": 0}
 _COUNTRY = {"type": "string", "pattern": "^[A-Z]{2}$"}
+_CURRENCY = {"type": ["string", "null"], "pattern": "^[A-Z]{3}$"}
 _MOMENT = {"type": "string", "format": "date-time"}
 _OF_VERIFICATION: Fields = {
     "country": _COUNTRY,
@@ -91,6 +92,12 @@ _OF_END: Fields = {
     "reason": _MAYBE_TEXT,
     "checks": {**_COUNT, "description": "How many codes were compared."},
     "duration_ms": {**_COUNT, "description": "From the start to the end."},
+    "cost_micros": {
+        **_MAYBE_COUNT,
+        "description": "What the messages cost that carriers took, or may have taken, in millionths of the currency; "
+        "null where a price is not known, or where they were priced in several currencies.",
+    },
+    "currency": _CURRENCY,
 }
 _OF_ATTEMPT: Fields = {
     "country": _COUNTRY,
@@ -101,6 +108,11 @@ _OF_ATTEMPT: Fields = {
     "carrier": _TEXT,
     "region": _TEXT,
     "pool_country": _COUNTRY,
+    "price_micros": {
+        **_MAYBE_COUNT,
+        "description": "Of a message part on this route, in millionths of the currency; null where it has no price.",
+    },
+    "currency": _CURRENCY,
 }
 _OF_FAILURE: Fields = {"failure_class": _one_of(FailureClass, or_null=True), "carrier_code": _MAYBE_TEXT}
 _LATENCY: Fields = {"latency_ms": {**_MAYBE_COUNT, "description": "Until the carrier answered."}}

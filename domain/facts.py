@@ -84,10 +84,22 @@ class AttemptFacts:
     receipt_at: datetime | None
     proved_at: datetime | None
     price_micros: int | None = None
+    currency: str | None = None
     number_id: UUID | None = None
     waits_until: datetime | None = None
     verify_wait_s: int | None = None
     is_resent: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a message part costs, or what a verification's messages do together; None where it cannot be told.
+
+    That is so where a route has no price, and for a sum also where the messages were priced in several currencies.
+    """
+
+    micros: int | None
+    currency: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

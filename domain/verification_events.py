@@ -7,7 +7,7 @@ from uuid import UUID
 
 from domain.event_types import EventType
 from domain.events import NewEvent, Value
-from domain.facts import AttemptFacts, VerificationFacts
+from domain.facts import AttemptFacts, Price, VerificationFacts
 from domain.ids import attempt_id
 from domain.messages import FailOverCause, PlannedAttempt
 from domain.statuses import Channel, Environment, FailureClass, ReceiptStatus, SubmissionStatus, VerificationStatus
@@ -43,6 +43,7 @@ class AttemptWords:
     carrier: str
     region: str
     pool_country: str
+    price: Price
 
     def fields(self) -> dict[str, Value]:
         """Return the fields that all events of attempts have."""
@@ -55,6 +56,7 @@ class AttemptWords:
             "carrier": self.carrier,
             "region": self.region,
             "pool_country": self.pool_country,
+            **_priced(self.price),
         }
 
     def event(self, event_type: EventType, data: Mapping[str, Value]) -> NewEvent:
@@ -82,6 +84,7 @@ def attempt_words(facts: VerificationFacts, attempt: AttemptFacts) -> AttemptWor
         carrier=attempt.carrier,
         region=attempt.region,
         pool_country=attempt.pool_country,
+        price=Price(micros=attempt.price_micros, currency=attempt.currency),
     )
 
 
@@ -90,7 +93,7 @@ def created(facts: VerificationFacts, *, to: str) -> NewEvent:
     return _event(EventType.VERIFICATION_CREATED, facts, {**_about(facts), "expires_at": _moment(facts.expires_at)}, to)
 
 
-def ended(facts: VerificationFacts, *, proved: AttemptFacts | None = None) -> NewEvent:
+def ended(facts: VerificationFacts, cost: Price, *, proved: AttemptFacts | None = None) -> NewEvent:
     """Return the event of an end, as the database has it; `proved` is the attempt whose code was typed."""
     event_type = _ENDS[facts.status]
     data = {
@@ -99,6 +102,8 @@ def ended(facts: VerificationFacts, *, proved: AttemptFacts | None = None) -> Ne
         "reason": facts.reason,
         "checks": facts.checks,
         "duration_ms": _between_ms(facts.created_at, facts.finished_at) or 0,
+        "cost_micros": cost.micros,
+        "currency": cost.currency,
     }
     if event_type is EventType.VERIFICATION_APPROVED:
         data |= {
@@ -116,6 +121,8 @@ def withdrawn(facts: VerificationFacts) -> NewEvent:
         "reason": "not_started",
         "checks": 0,
         "duration_ms": _between_ms(facts.created_at, facts.read_at) or 0,
+        "cost_micros": 0,
+        "currency": None,
     }
     return _event(EventType.VERIFICATION_FAILED, facts, data)
 
@@ -184,6 +191,7 @@ def failed_over(
     after: AttemptFacts,
     cause: FailOverCause,
     reason: str,
+    price: Price,
 ) -> NewEvent:
     """Return the event of one route taking over from another."""
     data: dict[str, Value] = {
@@ -195,6 +203,7 @@ def failed_over(
         "carrier": planned.carrier,
         "region": planned.region,
         "pool_country": planned.pool_country,
+        **_priced(price),
         "from_attempt": after.sequence + 1,
         "from_carrier": after.carrier,
         "cause": cause.value,
@@ -220,6 +229,11 @@ def _about(facts: VerificationFacts) -> dict[str, Value]:
         "channel": facts.channel.value,
         "purpose": facts.purpose.value,
     }
+
+
+def _priced(price: Price) -> dict[str, Value]:
+    """Return a price as events tell it: a route that has no currency has none, whatever its row says."""
+    return {"price_micros": None if price.currency is None else price.micros, "currency": price.currency}
 
 
 def _failure(failure_class: FailureClass | None, carrier_code: str | None) -> dict[str, Value]:

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.challenge import LIVE_CODES, is_guess
 from domain.errors import CheckTooSoonError, DomainError, InvalidRequestError, NotFoundError
 from domain.events import NewEvent
-from domain.facts import AttemptFacts, Caller, VerificationFacts, VerificationView
+from domain.facts import AttemptFacts, Caller, Price, VerificationFacts, VerificationView
 from domain.messages import VerificationEnded
 from domain.statuses import VerificationStatus
 from domain.verification_events import ended, guess_failed
@@ -152,7 +152,7 @@ class Checks:
         status: VerificationStatus,
         reason: str,
         *,
-        tell: Callable[[VerificationFacts], Sequence[NewEvent]],
+        tell: Callable[[VerificationFacts, Price], Sequence[NewEvent]],
     ) -> VerificationFacts:
         after = await conclude(
             connection, facts.id, status=status, reason=reason, failures_cap=self._failures_cap, tell=tell
@@ -162,12 +162,12 @@ class Checks:
         return after
 
 
-def _tell_approval(route: AttemptFacts, facts: VerificationFacts) -> Sequence[NewEvent]:
-    return (ended(facts, proved=route),)
+def _tell_approval(route: AttemptFacts, facts: VerificationFacts, cost: Price) -> Sequence[NewEvent]:
+    return (ended(facts, cost, proved=route),)
 
 
-def _tell_last_guess(facts: VerificationFacts) -> Sequence[NewEvent]:
-    return guess_failed(facts), ended(facts)
+def _tell_last_guess(facts: VerificationFacts, cost: Price) -> Sequence[NewEvent]:
+    return guess_failed(facts), ended(facts, cost)
 
 
 class _RightAgain(Exception):  # noqa: N818 - not an error: it carries an answer out of a transaction to be rolled back

@@ -63,6 +63,7 @@ class AttemptPlan:
     number_id: UUID | None = None
     fence: int | None = None
     price_micros: int | None = None
+    currency: str | None = None
     explanation: str | None = None
     verify_wait_s: int | None = None
     is_resent: bool = False
@@ -149,6 +150,7 @@ def attempt_facts(row: Any) -> AttemptFacts:
         receipt_at=row.receipt_at,
         proved_at=row.proved_at,
         price_micros=row.price_micros,
+        currency=row.currency,
         number_id=row.number_id,
         waits_until=row.waits_until,
         verify_wait_s=row.verify_wait_s,

@@ -47,7 +47,8 @@ _GROUP = (
     .concat(fixed(Channel.SMS))
 )
 _OF_SENDER = (
-    *(_number.c[name] for name in ("id", "country", "sender", "sender_type", "carrier", "region", "price_micros")),
+    *(_number.c[name] for name in ("id", "country", "sender", "sender_type", "carrier", "region")),
+    *(_number.c[name] for name in ("price_micros", "currency")),
     _number.c.state,
     _number.c.account_id.label("holder"),
 )
@@ -159,6 +160,7 @@ def _sender(row: Any, catalog: Catalog, *, learnt: int) -> Sender:
             evidence=_evidence(row).aged(learnt) if is_known else Evidence(),
             number_id=row.id,
             fence=row.fence,
+            currency=row.currency,
             verify_wait_s=row.health_verify_wait_s or DEFAULT_VERIFY_WAIT_S,
         ),
         holder=row.holder,

@@ -98,6 +98,8 @@ BEGIN = (
         _attempt.c.region,
         _attempt.c.pool_country,
         _attempt.c.sender,
+        _attempt.c.price_micros,
+        _attempt.c.currency,
         now().label("read_at"),
         *(
             _of_verification(column)
@@ -219,6 +221,8 @@ class Begun:
     read_at: datetime
     code_key_version: int
     person_salt: str | None = field(repr=False)
+    price_micros: int | None = None
+    currency: str | None = None
 
 
 async def begin_submission(connection: AsyncConnection, attempt_id: UUID) -> Begun | None:

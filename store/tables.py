@@ -208,6 +208,7 @@ class Attempt(SQLModel, table=True):
     number_id: UUID | None = None
     fence: int | None = Field(default=None, sa_type=BigInteger)
     price_micros: int | None = Field(default=None, sa_type=BigInteger)
+    currency: str | None = Field(default=None, max_length=3)
     explanation: str | None = Field(default=None, sa_type=Text)
     waits_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     learnt: int | None = Field(default=None, sa_type=SmallInteger)

@@ -12,11 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from domain.audit import SYSTEM, AuditEntry
 from domain.errors import TooSoonError
 from domain.events import NewEvent
-from domain.facts import VerificationFacts
+from domain.facts import Price, VerificationFacts
 from domain.ids import verification_id as public_id
 from domain.statuses import AttemptStatus, Channel, Environment, Purpose, VerificationStatus
 from domain.verification_events import ended
 from store import audit
+from store.costs import COST, cost_of
 from store.events import emit
 from store.guards import NumberKey, add_failures, clear_failures, of_guard
 from store.tables import Attempt, Verification, table_of
@@ -68,7 +69,7 @@ _CONCLUDE = (
     update(_verification)
     .where(_verification.c.id == bindparam("of_id"), _PENDING)
     .values(status=bindparam("end"), reason=bindparam("because"), finished_at=now())
-    .returning(*FACTS)
+    .returning(*FACTS, *COST)
 )
 _CONCLUDE_WHEN_DUE = _CONCLUDE.where(_verification.c.expires_at <= now())
 # From its deadline on a verification is told as expired, whoever concludes it later; so it becomes nothing else.
@@ -171,8 +172,8 @@ async def take_counter(connection: AsyncConnection, verification_id: UUID) -> in
     return None if made is None else int(made) - 1
 
 
-def _tell_the_end(facts: VerificationFacts) -> Sequence[NewEvent]:
-    return (ended(facts),)
+def _tell_the_end(facts: VerificationFacts, cost: Price) -> Sequence[NewEvent]:
+    return (ended(facts, cost),)
 
 
 async def conclude(
@@ -183,7 +184,7 @@ async def conclude(
     reason: str,
     failures_cap: int,
     only_when_due: bool = False,
-    tell: Callable[[VerificationFacts], Sequence[NewEvent]] = _tell_the_end,
+    tell: Callable[[VerificationFacts, Price], Sequence[NewEvent]] = _tell_the_end,
 ) -> VerificationFacts | None:
     """Take a verification to its end state; None when it has one, is not due yet, or can only expire any more.
 
@@ -199,7 +200,7 @@ async def conclude(
         return None
     facts = verification_facts(row)
     locked_by = await _carry_failures_over(connection, facts, cap=failures_cap)
-    await emit(connection, *tell(facts))
+    await emit(connection, *tell(facts, cost_of(row)))
     if locked_by is not None:
         await audit.record(connection, _locked(facts, failures=locked_by))
     return facts

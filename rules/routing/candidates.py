@@ -47,6 +47,7 @@ class Candidate:
     evidence: Evidence = field(default_factory=Evidence)
     number_id: UUID | None = None
     fence: int | None = None
+    currency: str | None = None
     verify_wait_s: int = DEFAULT_VERIFY_WAIT_S
 
     @property
