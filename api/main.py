@@ -45,6 +45,7 @@ from services.checks import Checks
 from services.configuration import note_configuration
 from services.country_pools import CountryPools
 from services.events import Events
+from services.fact_sources import Sources
 from services.idempotency import Idempotency
 from services.keys import DATABASE_PATIENCE_S, open_keys
 from services.leaked_keys import LeakedKeys
@@ -236,7 +237,9 @@ def _numbers(
         held=Numbers(database=database),
         pools=CountryPools(database=database),
         policies=RoutePolicies(database=database, catalog=routes, takes=takes, judges=ways.judges),
-        recommendations=Recommendations(database=database, catalog=routes, takes=takes),
+        recommendations=Recommendations(
+            database=database, catalog=routes, takes=takes, sources=Sources(reference("country_rules.json"))
+        ),
     )
 
 

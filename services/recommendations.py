@@ -13,10 +13,12 @@ from rules.routing.capacity import MICROS, number_bucket
 from rules.routing.catalog import Catalog, SenderType
 from rules.routing.learning import Health
 from rules.routing.number_life import IN_SERVICE
+from rules.routing.offers import Need, Offer
 from rules.routing.proportions import Share
-from rules.routing.recommendation import Need, Offer, Priority, Recommendation, recommend
+from rules.routing.recommendation import Recommendation, recommend
 from rules.routing.sketch import merged
 from rules.routing.timers import RECEIPT_SHARE, VERIFY_SHARE
+from services.fact_sources import Source, Sources
 from services.route_policies import PolicyView, policy_for
 from store.authorisations import authorisations_towards
 from store.clock import read_clock
@@ -31,11 +33,12 @@ _USUAL_PARTS_PER_S = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommended:
-    """A recommendation, the offers it was made from, and the policy that holds now."""
+    """A recommendation, the offers it was made from, where their facts come from, and the policy that holds now."""
 
     recommendation: Recommendation
     offers: tuple[Offer, ...]
     current: PolicyView
+    sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +56,20 @@ class _Known:
 class Recommendations:
     """Recommends pools, kind and number of senders, and timers. `takes` is what each country takes as senders."""
 
-    def __init__(self, *, database: Database, catalog: Catalog, takes: Mapping[str, frozenset[SenderType]]) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        catalog: Catalog,
+        takes: Mapping[str, frozenset[SenderType]],
+        sources: Sources,
+    ) -> None:
+        self._sources = sources
         self._database = database
         self._catalog = catalog
         self._takes = takes
 
-    async def recommend(self, caller: Caller, country: str, *, monthly_volume: int, priority: Priority) -> Recommended:
+    async def recommend(self, caller: Caller, need: Need) -> Recommended:
         """Return what to set for a country.
 
         Raises:
@@ -66,6 +77,7 @@ class Recommendations:
             NoRouteError: no pool of this environment may serve it.
 
         """
+        country = need.country
         ensure_country(country)
         async with self._database.reading() as connection:
             found = await numbers_in_sight(connection, account_id=caller.account_id, environment=caller.environment)
@@ -80,12 +92,17 @@ class Recommendations:
             )
             current = await policy_for(connection, caller, country, catalog=self._catalog, numbers=numbers)
         offers = _offers(numbers, known)
-        found_best = recommend(Need(country=country, monthly_volume=monthly_volume, priority=priority), offers)
+        found_best = recommend(need, offers)
         if found_best is None:
             raise NoRouteError(
                 f"No sender of this environment may be used towards {country}, so there is none to advise."
             )
-        return Recommended(recommendation=found_best, offers=offers, current=current)
+        return Recommended(
+            recommendation=found_best,
+            offers=offers,
+            current=current,
+            sources=self._sources.of(country, environment=caller.environment),
+        )
 
 
 def _offers(numbers: Sequence[NumberFacts], known: _Known) -> tuple[Offer, ...]:
@@ -110,6 +127,9 @@ def _offer(senders: Sequence[NumberFacts], known: _Known) -> Offer:
         sender_type=SenderType(first.sender_type),
         price_micros=min(each.price_micros for each in usable or senders),
         parts_per_s=max(_per_s(each, known) for each in usable or senders),
+        monthly_micros=min(each.monthly_micros for each in usable or senders),
+        senders=len(usable),
+        carriers=frozenset(each.carrier for each in usable),
         is_allowed=is_taken and bool(usable),
         rule=_rule(known.country, is_taken=is_taken, usable=len(usable), of=len(senders)),
         proved=Share(proved, proved + sum(each.evidence.unproved for each in of_kind)),

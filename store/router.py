@@ -98,7 +98,7 @@ class Router:
         return Look(
             mode=sight.policy.mode,
             candidate=None if step is None or decision is None else decision.candidate,
-            reason=_why_not(sight) if step is None or decision is None else _told(step.reason, decision),
+            reason=_why_not(sight) if step is None or decision is None else _told(step.reason, sight),
             receipt_wait_s=step.route.receipt_wait_s if step is not None and wait_s is None else wait_s,
             explanation=None if decision is None else decision.explanation,
         )
@@ -211,7 +211,7 @@ async def _settled(
         if not (taken.probes and taken.is_breaker_open) or await _is_probe_taken(connection, sight, taken):
             return Routed(
                 attempt_id=sight.attempt_id,
-                choice=Choice(route=step.route, reason=_told(step.reason, sight.decision)),
+                choice=Choice(route=step.route, reason=_told(step.reason, sight)),
                 candidate=taken,
                 explanation=to_text(sight.decision.explanation),
                 receipt_wait_s=step.route.receipt_wait_s if policy.receipt_wait_s is None else policy.receipt_wait_s,
@@ -232,8 +232,16 @@ def _tries(attempts: Sequence[AttemptFacts]) -> Counter[str]:
     return Counter(each.carrier for each in attempts if each.carrier_code not in NOT_ASKED)
 
 
-def _told(reason: str, decision: Decision) -> str:
-    return f"{reason}; nothing there is healthy" if decision.explanation.is_degraded else reason
+def _told(reason: str, sight: _Sight) -> str:
+    decision, policy = sight.decision, sight.policy
+    if decision is None or decision.candidate is None:
+        return reason
+    if decision.explanation.is_degraded:
+        return f"{reason}; nothing there is healthy"
+    is_in_backup = decision.candidate.route.pool_country != policy.primary_pool
+    if is_in_backup and not sight.before.tries and policy.mode is not Mode.ORDERED:
+        return f"{reason}; {policy.mode} ranks the backup pools beside {policy.primary_pool}"
+    return reason
 
 
 def _why_not(sight: _Sight) -> str:

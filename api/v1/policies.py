@@ -1,8 +1,8 @@
-"""`/v1/routes/policies` and recommendations: how an account's messages reach each country, and how they had better."""
+"""`/v1/routes/policies`: how an account's messages reach each country."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, Field, Strict
 
 from api.bodies import StrictRoute
@@ -12,11 +12,8 @@ from api.v1.answers import answer
 from api.v1.models import StrictBody
 from api.v1.number_models import CountryCode
 from domain.routing import Mode, RoutePolicyFacts
-from domain.statuses import Purpose
 from rules.routing.policies import MOST_BACKUPS
-from rules.routing.recommendation import Offer, Priority, trusted_rate
 from rules.routing.timers import RECEIPT_BOUNDS_S, VERIFY_BOUNDS_S
-from services.recommendations import Recommended
 from services.route_policies import DEFAULT, PolicySource, PolicyView, destination_of
 
 router = APIRouter(prefix="/v1", tags=["routes"], route_class=StrictRoute)
@@ -28,7 +25,6 @@ Destination = Annotated[
         examples=["GB"],
     ),
 ]
-Country = Annotated[str, Path(pattern=r"^[A-Z]{2}$", description="ISO 3166 alpha-2.", examples=["GB"])]
 _Number = Annotated[int, Strict()]
 
 
@@ -37,8 +33,18 @@ class PolicyIn(StrictBody):
 
     allowed: Annotated[bool, Strict()] = Field(default=True, description="False: nothing is sent there.")
     primary_pool: CountryCode | None = Field(default=None, description="The pool to send from.", examples=["GB"])
-    backup_pools: list[CountryCode] = Field(default=[], max_length=MOST_BACKUPS, description="In this order.")
-    mode: Mode = Mode.ADAPTIVE
+    backup_pools: list[CountryCode] = Field(
+        default=[],
+        max_length=MOST_BACKUPS,
+        description="With mode `ordered`, used in this order after the primary pool; else, ranked beside it.",
+    )
+    mode: Mode = Field(
+        default=Mode.ADAPTIVE,
+        description=(
+            "`ordered`: the primary pool goes first. The others rank the routes of all pools named here by what is "
+            "known of them, so that a message may begin in a backup pool."
+        ),
+    )
     max_attempts: _Number = Field(default=3, ge=1, le=3, description="Automatic attempts for one message.")
     max_carriers: _Number = Field(default=2, ge=1, le=3)
     cost_cap_micros: _Number | None = Field(
@@ -115,83 +121,6 @@ class PoliciesOut(BaseModel):
     policies: list[PolicyOut]
 
 
-class RecommendationQuery(StrictBody):
-    """What is to be sent there, and what matters most."""
-
-    use_case: Purpose = Purpose.CONFIRM_CONTACT
-    monthly_volume: int = Field(default=1_000, ge=1, le=10**9, description="Messages a month.")
-    priority: Priority = Priority.CONVERSION
-
-
-class OfferOut(BaseModel):
-    """What one kind of sender of one pool would be: the facts that a recommendation rests on."""
-
-    pool: str
-    type: str
-    allowed: bool
-    rule: str
-    price_micros: int
-    parts_per_s: float
-    messages: float = Field(description="How many are known of; old ones count less.")
-    trusted_conversion: float = Field(description="What its conversion can be trusted to be, at least.")
-    receipt_p95_s: float | None
-    verify_p90_s: float | None
-
-    @classmethod
-    def of(cls, offer: Offer) -> "OfferOut":
-        """Return the model of an offer."""
-        return cls.model_construct(
-            pool=offer.pool_country,
-            type=offer.sender_type,
-            allowed=offer.is_allowed,
-            rule=offer.rule,
-            price_micros=offer.price_micros,
-            parts_per_s=round(offer.parts_per_s, 3),
-            messages=round(offer.proved.total, 3),
-            trusted_conversion=round(trusted_rate(offer), 4),
-            receipt_p95_s=offer.receipt_p95_s,
-            verify_p90_s=offer.verify_p90_s,
-        )
-
-
-class RecommendationOut(BaseModel):
-    """What to set, why, the facts that this rests on, and what is set now."""
-
-    country: str
-    use_case: Purpose
-    primary_pool: str
-    backup_pools: list[str]
-    sender_type: str
-    senders: int = Field(description="How many the peak of this volume needs.")
-    mode: Mode
-    receipt_wait_s: int
-    verify_wait_s: int
-    reasons: list[str]
-    refused: list[str]
-    facts: list[OfferOut]
-    current: PolicyOut
-
-    @classmethod
-    def of(cls, country: str, use_case: Purpose, found: Recommended) -> "RecommendationOut":
-        """Return the model of a recommendation."""
-        best = found.recommendation
-        return cls.model_construct(
-            country=country,
-            use_case=use_case,
-            primary_pool=best.primary,
-            backup_pools=list(best.backups),
-            sender_type=best.sender_type,
-            senders=best.senders,
-            mode=best.mode,
-            receipt_wait_s=best.receipt_wait_s,
-            verify_wait_s=best.verify_wait_s,
-            reasons=list(best.reasons),
-            refused=list(best.refused),
-            facts=[OfferOut.of(each) for each in found.offers],
-            current=PolicyOut.of(found.current),
-        )
-
-
 @router.get("/routes/policies", response_model=PoliciesOut, responses=problems())
 async def list_route_policies(caller: Caller, parts: ThisApp) -> Response:
     """List the policies that the account has set."""
@@ -214,14 +143,3 @@ async def delete_route_policy(country: Destination, caller: Caller, parts: ThisA
 async def put_route_policy(country: Destination, body: PolicyIn, caller: Caller, parts: ThisApp) -> Response:
     """Set how the account's messages reach a country, or every country without a policy of its own."""
     return answer(PolicyOut.of(await parts.numbers.policies.put(caller, body.to_policy(country))))
-
-
-@router.get("/countries/{country}/recommendation", response_model=RecommendationOut, responses=problems())
-async def recommend_routes(
-    country: Country, query: Annotated[RecommendationQuery, Query()], caller: Caller, parts: ThisApp
-) -> Response:
-    """Recommend pools, kind and number of senders, and timers for a country, with reasons."""
-    found = await parts.numbers.recommendations.recommend(
-        caller, country, monthly_volume=query.monthly_volume, priority=query.priority
-    )
-    return answer(RecommendationOut.of(country, query.use_case, found))

@@ -212,6 +212,20 @@ async def test_the_account_s_own_order_of_pools_and_wait_are_kept(database: Data
     assert (routed.candidate.number_id, routed.receipt_wait_s) == (first.id, 21)
 
 
+async def test_a_mode_that_ranks_all_pools_may_begin_in_a_backup_and_says_so(database: Database) -> None:
+    country, backup, caller = a_country(), a_country(), await a_caller(database)
+    await a_sender(database, country, price_micros=1_000_000)
+    cheap = await a_sender(database, backup, to=country, price_micros=1)
+    policy = RoutePolicyFacts(country=country, is_allowed=True, primary_pool=country, backups=(backup,))
+    await set_policy(database, caller, replace(policy, mode=Mode.CHEAPEST))
+
+    routed = await begun(database, await pending_to(database, country, caller))
+
+    assert routed.candidate.number_id == cheap.id
+    told = f"first route of pool {backup}; cheapest ranks the backup pools beside {country}"
+    assert routed.choice.reason == told
+
+
 async def test_a_route_over_the_cost_cap_of_a_verification_is_removed(database: Database) -> None:
     country, caller = a_country(), await a_caller(database)
     cheap = await a_sender(database, country, price_micros=5)

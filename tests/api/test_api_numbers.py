@@ -105,6 +105,8 @@ async def test_a_page_of_numbers_ends_where_the_next_begins(account: Api) -> Non
         ("/v1/routes/policies/ZZ", {}, 422, "unknown-country"),
         ("/v1/countries/ZZ/recommendation", {}, 422, "unknown-country"),
         ("/v1/countries/GB/recommendation", {"monthly_volume": 0}, 422, "invalid-request"),
+        ("/v1/countries/GB/recommendation", {"use_case": "marketing"}, 422, "invalid-request"),
+        ("/v1/countries/GB/recommendation", {"priority": "luck"}, 422, "invalid-request"),
     ],
 )
 async def test_bad_questions_are_told_what_is_wrong(
@@ -211,8 +213,29 @@ async def test_a_recommendation_names_pools_kind_timers_reasons_and_facts(accoun
     assert told["senders"] >= 1
     assert len(told["reasons"]) >= 3
     assert told["current"]["source"] == "instance"
-    assert told["use_case"] == "authenticate"
+    assert (told["use_case"], told["priority"]) == ("authenticate", "cost")
     assert {each["pool"] for each in told["facts"]} > {"GB", "US"}
+
+
+async def test_a_recommendation_that_rests_on_no_messages_says_so_and_keeps_to_the_own_pool(account: Api) -> None:
+    """Towards ES nothing was sent here; pools of other countries have the same sender on the same carrier."""
+    told = (await account.client.get("/v1/countries/ES/recommendation")).json()
+
+    assert (told["primary_pool"], told["known"]) == ("ES", "nothing")
+    assert told["backup_pools"] == ["US"]
+    assert any(each.startswith("how sure: nothing is known here") for each in told["reasons"])
+    rules = told["sources"][0]
+    assert (rules["source"], rules["sureness"]) == ("reference data: GET /v1/countries", "H (rule) / M (date)")
+    assert rules["as_of"] == "2026-11-24"
+
+
+async def test_what_is_recommended_can_be_set_as_the_policy(account: Api) -> None:
+    told = (await account.client.get("/v1/countries/GB/recommendation", params={"use_case": "recover"})).json()
+    names = ("primary_pool", "backup_pools", "mode", "receipt_wait_s", "verify_wait_s", "auto_resend")
+
+    put = await account.client.put("/v1/routes/policies/GB", json={name: told[name] for name in names})
+
+    assert put.status_code == 200, put.text
 
 
 async def test_where_no_sender_may_be_used_nothing_is_recommended(stocked: Server) -> None:

@@ -1,15 +1,13 @@
-"""A number's life has one way through it, capacity is exact, and recommendations say what they rest on."""
+"""A number's life has one way through it, and capacity is exact."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.routing import Mode, NumberState
+from domain.routing import NumberState
 from rules.routing.capacity import MICROS, Bucket, bucket_of, may_leave_us, slowed, taken, wait_s
-from rules.routing.catalog import SenderType
 from rules.routing.number_life import (
     HELD,
     IN_SERVICE,
@@ -20,8 +18,6 @@ from rules.routing.number_life import (
     may_become,
     nexts,
 )
-from rules.routing.proportions import Share
-from rules.routing.recommendation import Need, Offer, Priority, recommend
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
@@ -153,82 +149,3 @@ def test_the_state_of_a_bucket_is_one_number() -> None:
     bucket = taken(bucket_of(4), parts=1, now_us=1_000)
 
     assert bucket == Bucket(part_us=250_000, free_at_us=251_000)
-
-
-def an_offer(pool: str = "GB", sender_type: SenderType = SenderType.LONG_CODE, **changes: Any) -> Offer:
-    values = {
-        "price_micros": 40_000,
-        "parts_per_s": 1.0,
-        "is_allowed": True,
-        "rule": "allowed",
-        "proved": Share(85, 100),
-    }
-    return Offer(pool_country=pool, sender_type=sender_type, **{**values, **changes})
-
-
-def need(priority: Priority = Priority.COST, *, volume: int = 10_000) -> Need:
-    return Need(country="GB", monthly_volume=volume, priority=priority)
-
-
-CHEAP = an_offer("US", price_micros=20_000, proved=Share(60, 100), receipt_p95_s=20.0)
-QUICK = an_offer("IE", price_micros=60_000, proved=Share(85, 100), receipt_p95_s=9.0)
-SURE = an_offer("FR", price_micros=60_000, proved=Share(950, 1_000), receipt_p95_s=25.0)
-
-
-@pytest.mark.parametrize(
-    ("priority", "pool", "mode", "wait_s"),
-    [
-        (Priority.COST, "US", Mode.ADAPTIVE, 20),
-        (Priority.SPEED, "IE", Mode.ADAPTIVE, 9),
-        (Priority.CONVERSION, "FR", Mode.BEST, 25),
-    ],
-)
-def test_what_matters_most_decides(priority: Priority, pool: str, mode: Mode, wait_s: int) -> None:
-    made = recommend(need(priority), [QUICK, SURE, CHEAP])
-
-    assert made is not None
-    assert (made.primary, made.mode, made.receipt_wait_s) == (pool, mode, wait_s)
-    assert set(made.backups) == {"US", "IE", "FR"} - {pool}
-
-
-def test_what_a_rule_forbids_is_not_recommended_and_the_rule_is_told() -> None:
-    name = an_offer(
-        sender_type=SenderType.ALPHANUMERIC, is_allowed=False, rule="alphanumeric: forbidden", price_micros=1
-    )
-
-    made = recommend(need(), [name, an_offer()])
-
-    assert made is not None
-    assert made.sender_type is SenderType.LONG_CODE
-    assert made.refused == ("alphanumeric of pool GB: alphanumeric: forbidden",)
-    assert recommend(need(), [name]) is None
-
-
-def test_a_country_s_own_pool_goes_first_where_all_else_is_the_same() -> None:
-    made = recommend(need(), [an_offer("AU"), an_offer("GB"), an_offer("US")])
-
-    assert made is not None
-    assert (made.primary, made.backups) == ("GB", ("AU", "US"))
-
-
-def test_there_are_senders_enough_for_the_busiest_hour() -> None:
-    made = recommend(need(volume=2_592_000), [an_offer()])
-
-    assert made is not None
-    assert made.senders == 10
-    assert "10.00 parts a second" in made.reasons[2]
-
-
-def test_a_hundred_codes_of_a_hundred_are_trusted_less_than_they_look() -> None:
-    untried, proven = an_offer("FR", proved=Share(0, 0)), an_offer("US", proved=Share(900, 1_000))
-
-    made = recommend(need(Priority.CONVERSION), [untried, proven])
-
-    assert made is not None
-    assert made.primary == "US"
-    assert "900 of 1000 messages proved" in made.reasons[0]
-
-
-@given(st.permutations([CHEAP, QUICK, SURE, an_offer()]), st.sampled_from(Priority))
-def test_the_order_of_the_offers_does_not_matter(offers: list[Offer], priority: Priority) -> None:
-    assert recommend(need(priority), offers) == recommend(need(priority), [CHEAP, QUICK, SURE, an_offer()])
