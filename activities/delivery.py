@@ -31,6 +31,7 @@ from store.beginning import begin
 from store.capacity import slow_bucket
 from store.engine import Database
 from store.events import emit
+from store.fences import go_on
 from store.queueing import queue
 from store.submissions import Begun, settle_unsent
 from store.verifications import hold_verification
@@ -76,9 +77,10 @@ class DeliveryActivities:
         A carrier that stays silent yields `unknown`, and so does an attempt that an earlier try of this activity left
         in `submitting`: either may have been sent, and asking again could send a second one.
         """
-        begun = await begin(self._database, order.attempt_id)
-        if begun is None:
-            return await self._settled(order)
+        while (begun := await begin(self._database, order.attempt_id)) is None:
+            instead = await self._instead(order)
+            if instead is not None:
+                return instead
         carrier = self._carrier_of(begun)
         asked = time.monotonic()
         answer = _NO_CARRIER if carrier is None else await carrier.submit(await self._message(order.attempt_id, begun))
@@ -107,8 +109,8 @@ class DeliveryActivities:
             name = connection_bucket(begun.carrier, region=begun.region)
             await slow_bucket(connection, name, pause_us=THROTTLED_PAUSE_S * MICROS)
 
-    async def _settled(self, order: SendOrder) -> Submission:
-        """Say what is known of an attempt that cannot be begun (again)."""
+    async def _instead(self, order: SendOrder) -> Submission | None:
+        """Say what is known of an attempt that cannot be begun (again); None: now it can."""
         async with self._database.transaction() as connection:
             verification = await hold_verification(connection, order.verification_id)
             code = "abandoned"
@@ -116,6 +118,8 @@ class DeliveryActivities:
                 queued = await queue(connection, order.attempt_id)
                 if queued is not None and queued.until < verification.expires_at:
                     return Submission(attempt_id=order.attempt_id, status=None, wait_s=queued.wait_s)
+                if queued is None and await go_on(connection, order.attempt_id):
+                    return None
                 # Planned still, and in time: what it may not do is leave with its number, or leave in time.
                 code = LEASE_LOST_CODE if queued is None else NO_CAPACITY_CODE
             was_unsent = await settle_unsent(connection, order.attempt_id, code=code)

@@ -10,11 +10,10 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from domain.errors import DatabaseUnavailableError
+from rules.routing.number_life import ROUTING_LEASE_S
 from store.engine import Database
 from store.routing_leases import hold_region
 
-# A worker that is started again within it finds its region's leases as they were.
-LEASE_S = 30
 _LOOK_EVERY_S = 5.0
 _LOOK_AGAIN_S = 1.0
 
@@ -42,7 +41,7 @@ class LeaseKeeper:
         held = 0
         for region in self._regions:
             async with self._database.statement() as connection:
-                held += await hold_region(connection, region, lasts_s=LEASE_S)
+                held += await hold_region(connection, region, lasts_s=ROUTING_LEASE_S)
         return held
 
     async def _run(self) -> None:

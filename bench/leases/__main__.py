@@ -15,6 +15,7 @@ from bench.postgres import Cluster
 def main() -> None:
     """Run the drill on each database and print what it found; exit with 1 where a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m bench.leases", description=__doc__)
+    parser.add_argument("--seed", type=int, default=0, help="of which lease is taken away when")
     parser.add_argument("--messages", type=int, default=10_000)
     parser.add_argument("--parts-per-s", type=float, default=20.0, help="of each of the ten numbers")
     parser.add_argument("--databases", default="sqlite,postgresql", help="sqlite, postgresql or both")
@@ -29,6 +30,7 @@ def main() -> None:
                     parts_per_s=options.parts_per_s,
                     kill_every_s=2.0,
                     within_s=60 + options.messages / 5,
+                    seed=options.seed,
                 )
             )
         print(f"{kind}: {report}", flush=True)

@@ -10,12 +10,12 @@ from domain.statuses import Environment
 from rules.protection.checks import CheckLimits
 from rules.routing.capacity import bucket_of, number_bucket
 from rules.routing.catalog import SenderType, catalog_of
+from rules.routing.number_life import ROUTING_LEASE_S
 from runtime.settings import reference
 from runtime.setup import number_sealer
 from security.key_encryption import KeyEncryptions, LocalKey
 from security.keyring import KeyRing
 from services.keys import open_keys
-from services.lease_keeping import LEASE_S
 from services.refusals import Refusals
 from services.sends import Sends, StartRequest
 from store.accounts import insert_account
@@ -68,7 +68,7 @@ async def fill_pool(database: Database, *, parts_per_s: float) -> None:
             pair = Pair(environment=ENVIRONMENT, country=COUNTRY, sender=number.sender, carrier=number.carrier)
             await authorise(connection, pair, ground="the drill")
             await set_bucket(connection, number_bucket(number.id), bucket_of(parts_per_s))
-        await hold_region(connection, REGION, lasts_s=LEASE_S)
+        await hold_region(connection, REGION, lasts_s=ROUTING_LEASE_S)
 
 
 class Starts:

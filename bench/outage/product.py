@@ -24,9 +24,9 @@ from domain.ids import new_id
 from domain.messages import FailOverCause, FailOverRequest, NextStepKind, PlannedAttempt, SendOrder
 from domain.phone import parse_phone
 from domain.statuses import ReceiptStatus, SubmissionStatus
+from rules.routing.number_life import ROUTING_LEASE_S
 from runtime.settings import reference
 from runtime.setup import number_sealer
-from services.lease_keeping import LEASE_S
 from services.route_learning import RouteLearning
 from services.sends import StartRequest
 from store.routing_leases import hold_region
@@ -179,4 +179,4 @@ class Drill:
 
     async def _hold(self) -> None:
         async with self._town.database.statement() as connection:
-            await hold_region(connection, REGION, lasts_s=LEASE_S)
+            await hold_region(connection, REGION, lasts_s=ROUTING_LEASE_S)

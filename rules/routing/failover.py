@@ -4,6 +4,7 @@ Pure: no clock, no I/O, no randomness. The answer says why, in words that are ke
 that are open to a message it takes is the ranking's business (`ranking.py`), handed in as `pick`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,8 @@ MAX_ATTEMPTS_PER_SEND = 3
 MAX_CARRIERS = 3
 # Attempts that no worker took cost nothing but three seconds each; so many more bound a message's history.
 MAX_PLANS_PER_SEND = 15
+# Numbers that were taken away bound it too: none is chosen again for a message that has lost it so often.
+MAX_LOSSES_PER_SENDER = 2
 
 # The person will not get the message on any route.
 _HOPELESS = frozenset({FailureClass.RECIPIENT_PERMANENT, FailureClass.OPTED_OUT})
@@ -138,12 +141,15 @@ def _next(routes: Sequence[Route], tried: Sequence[Tried], *, send: int, caps: C
     heard = [each for each in tried if each.carrier_code not in NOT_ASKED]
     asked = {(each.carrier, each.pool_country) for each in heard if each.send == send}
     carriers = {each.carrier for each in heard}
-    if len(asked) >= caps.attempts or len(this_send) >= MAX_PLANS_PER_SEND:
+    plans = sum(1 for each in this_send if each.carrier_code != LEASE_LOST_CODE)
+    if len(asked) >= caps.attempts or plans >= MAX_PLANS_PER_SEND:
         return None
+    lost = Counter((each.carrier, each.sender) for each in this_send if each.carrier_code == LEASE_LOST_CODE)
     fresh = [
         route
         for route in _not_ruled_out(routes, heard)
         if (route.carrier, route.pool_country) not in asked
+        and lost[route.carrier, route.sender] < MAX_LOSSES_PER_SENDER
         and (route.carrier in carriers or len(carriers) < caps.carriers)
     ]
     take = pick or partial(least_tried, tried=heard)

@@ -14,6 +14,8 @@ AGING_DAYS, AGING_DAYS_NORTH_AMERICA = 90, 45
 _NORTH_AMERICA = frozenset({"US", "CA"})
 # A recipient sees the same sender again for so long.
 STICKY_DAYS = 8
+# How long a region's workers hold a number without renewing: one that is started again within it finds all as it was.
+ROUTING_LEASE_S = 30
 # An account that released more than twice its quota in this time is collecting numbers, not using them.
 HARVEST_WINDOW_DAYS, HARVEST_FACTOR = 180, 2
 

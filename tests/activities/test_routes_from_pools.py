@@ -20,7 +20,7 @@ from rules.routing.learning import Health
 from store.attempts import explanations_of, plan_attempt, read_attempt
 from store.authorisations import Pair, authorise, revoke
 from store.engine import Database
-from store.number_tables import SenderNumber
+from store.number_tables import RoutingLease, SenderNumber
 from store.numbers import move_number
 from store.plans import Routed, plan_of
 from store.route_health import Group, begin_health, read_health, write_health
@@ -88,7 +88,9 @@ async def test_a_message_leaves_with_an_authorised_number_under_its_lease(databa
     assert (attempt.status, attempt.price_micros, messages) == (AttemptStatus.ACCEPTED, number.price_micros, 1)
 
 
-@pytest.mark.parametrize("how", ["rotated", "run out", "quarantined", "lent to another"])
+@pytest.mark.parametrize(
+    "how", ["quarantined", "lent to another", "held by another region", "moved", "permission taken back"]
+)
 async def test_nothing_leaves_with_a_number_that_was_taken_away_after_the_choice(database: Database, how: str) -> None:
     country = a_country()
     number = await a_sender(database, country)
@@ -103,17 +105,43 @@ async def test_nothing_leaves_with_a_number_that_was_taken_away_after_the_choice
 
 
 async def taken_away(database: Database, number: NumberFacts, how: str) -> None:
-    if how == "run out":
-        await let_routing_lease_end(database, number.id)
-        return
+    lease, sender = table_of(RoutingLease), table_of(SenderNumber)
     async with database.transaction() as connection:
-        if how == "rotated":
+        if how != "lent to another":
+            # Where the fence stands as it did, it is not asked whether the number may be used still.
             assert await rotate_routing_lease(connection, number.id) is not None
-        elif how == "quarantined":
+        if how == "quarantined":
             then, seen = NumberState.QUARANTINED, NumberState.AVAILABLE
             assert await move_number(connection, number.id, seen=seen, then=then, reason="a test", lasts_s=60)
+        elif how == "held by another region":
+            await connection.execute(
+                update(lease).where(lease.c.number_id == number.id).values(holder="region:elsewhere")
+            )
+        elif how == "moved":
+            await connection.execute(update(sender).where(sender.c.id == number.id).values(region="elsewhere"))
+        elif how == "permission taken back":
+            assert await revoke(connection, pair_of(number, number.country), ground="a test")
     if how == "lent to another":
         await lend(database, number, await a_caller(database))
+
+
+@pytest.mark.parametrize("how", ["rotated", "run out", "rotated and run out"])
+async def test_what_waited_goes_on_under_the_present_fence_of_a_number_that_it_may_use(
+    database: Database, how: str
+) -> None:
+    country = a_country()
+    number = await a_sender(database, country)
+    facts = await pending_to(database, country)
+    routed = await begun(database, facts)
+
+    if "rotated" in how:
+        async with database.transaction() as connection:
+            assert await rotate_routing_lease(connection, number.id) is not None
+    if "run out" in how:
+        await let_routing_lease_end(database, number.id)
+    attempt, messages = await sent(database, facts, routed)
+
+    assert (attempt.status, attempt.number_id, messages) == (AttemptStatus.ACCEPTED, number.id, 1)
 
 
 async def lend(database: Database, number: NumberFacts, caller: Caller) -> None:
@@ -161,21 +189,20 @@ async def test_the_explanation_tells_every_rule_and_makes_the_same_choice_again(
     assert replay_from_draws(explanation) == routed.candidate.id
 
 
-async def test_what_did_not_leave_with_a_number_is_planned_on_it_again_with_its_new_fence(database: Database) -> None:
+async def test_what_did_not_leave_with_a_number_is_planned_on_another_one_of_the_same_route(database: Database) -> None:
     country = a_country()
-    number = await a_sender(database, country)
+    number, other = await a_sender(database, country), await a_sender(database, country)
     facts, router = await pending_to(database, country), a_router()
-    routed = await begun(database, facts, router=router)
-    async with database.transaction() as connection:
-        lease = await rotate_routing_lease(connection, number.id)
+    routed = await begun(database, facts, router=router, last_sender=number.sender)
+    await taken_away(database, number, "quarantined")
     attempt, _ = await sent(database, facts, routed)
 
     async with database.transaction() as connection:
         step = await router.follow(connection, facts, [attempt], cause=FailOverCause.SUBMISSION)
 
-    assert lease is not None
     assert isinstance(step, Routed)
-    assert (step.candidate.number_id, step.candidate.fence) == (number.id, lease.fence)
+    assert (attempt.carrier_code, step.candidate.number_id) == ("lease-lost", other.id)
+    assert step.choice.route.carrier == number.carrier
 
 
 async def test_where_nothing_may_be_used_the_refusal_names_the_rules(database: Database) -> None:

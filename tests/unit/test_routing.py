@@ -1,6 +1,7 @@
 """Which route first, which one next, when to wait and when to give up."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from domain.messages import FailOverCause
 from domain.statuses import AttemptStatus, FailureClass
 from rules.routing.catalog import Catalog, Policy, Route, SenderType, catalog_of
 from rules.routing.failover import (
+    LEASE_LOST_CODE,
     MAX_ATTEMPTS_PER_SEND,
+    MAX_LOSSES_PER_SENDER,
     MAX_PLANS_PER_SEND,
     REGION_SILENT_CODE,
     Choice,
@@ -291,3 +294,16 @@ def test_silent_regions_are_not_tried_for_ever() -> None:
     silent = [tried(A, carrier_code=REGION_SILENT_CODE)] * MAX_PLANS_PER_SEND
 
     assert after(*silent, cause=FailOverCause.REGION_SILENT) == GiveUp(reason="no_route_left")
+
+
+def test_a_message_that_loses_its_number_as_often_as_there_are_numbers_is_not_given_up() -> None:
+    lost = [tried(replace(A, sender=f"n{at}"), carrier_code=LEASE_LOST_CODE) for at in range(4 * MAX_PLANS_PER_SEND)]
+
+    assert chosen(after(*lost)) == A
+
+
+def test_a_number_that_was_taken_away_twice_is_not_chosen_a_third_time() -> None:
+    lost = [tried(A, carrier_code=LEASE_LOST_CODE)] * MAX_LOSSES_PER_SENDER
+
+    assert chosen(after(*lost, routes=[A, B])) == B
+    assert after(*lost, routes=[A]) == GiveUp(reason="no_route_left")
