@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx2
 import structlog
+import uvloop
 from temporalio.client import (
     Client,
     Schedule,
@@ -40,6 +41,7 @@ from domain.messages import VERIFICATION_QUEUE, WEBHOOK_QUEUE, carrier_queue
 from runtime.key_settings import key_encryption
 from runtime.leaving import leave
 from runtime.logs import configure_logs
+from runtime.sandbox import QuickSandbox
 from runtime.settings import Settings, read_settings, reference
 from runtime.setup import (
     carrier_client,
@@ -177,6 +179,7 @@ def _workflow_worker(
             PoolHealthActivities(database=database).judge_pools,
             numbers.tend,
         ],
+        workflow_runner=QuickSandbox(),
         max_cached_workflows=5_000,
         sticky_queue_schedule_to_start_timeout=_ASK_THE_SAME_WORKER,
         graceful_shutdown_timeout=_DRAIN,
@@ -259,7 +262,7 @@ def main() -> None:
     orders, settings = parse(sys.argv[1:]), read_settings()
     configure_logs(as_json=settings.log_json)
     try:
-        asyncio.run(run(orders, settings))
+        uvloop.run(run(orders, settings))
     except (BadKeyError, MissingKeyError, WrongKeyError) as error:
         sys.exit(str(error))
     leave()

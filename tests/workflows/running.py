@@ -28,6 +28,7 @@ from domain.messages import (
     carrier_queue,
 )
 from domain.statuses import VerificationStatus
+from runtime.sandbox import QuickSandbox
 from services.workflow_gateway import VerificationWorkflows
 from tests.workflows.fakes import FakeActivities
 from workflows.verification import VerificationWorkflow
@@ -168,6 +169,7 @@ def workers(client: Client, fakes: FakeActivities, *, regions: Sequence[str]) ->
         task_queue=VERIFICATION_QUEUE,
         workflows=[VerificationWorkflow],
         activities=[fakes.plan_next, fakes.conclude],
+        workflow_runner=QuickSandbox(),
         graceful_shutdown_timeout=shutdown,
     )
     carriers = [
