@@ -16,6 +16,7 @@ from domain.messages import StartVerification, UpkeepReport
 from domain.routing import NumberFacts
 from domain.statuses import VerificationStatus
 from store import approvals, budgets, idempotency, key_sightings, oauth_clients, oauth_tokens, operator_sessions, tries
+from store.blocks import LIFTED_AT_ONCE, forget_old_blocks, lift_what_is_over
 from store.engine import Database
 from store.number_upkeep import overdue_numbers
 from store.plans import announced
@@ -83,6 +84,7 @@ class UpkeepActivities:
             forgotten=await self._forget(),
             woken=await self._wake(),
             tended=await self._tend(),
+            lifted=await self._lift(),
         )
         await self._audit.keep()
         return report
@@ -131,6 +133,15 @@ class UpkeepActivities:
                 return 0  # as above
         return len(overdue)
 
+    async def _lift(self) -> int:
+        """Tell accounts of blocks whose time is over; what they blocked is free since then, told or not."""
+        total, batch = 0, LIFTED_AT_ONCE
+        while batch == LIFTED_AT_ONCE:
+            async with self._database.transaction() as connection:
+                batch = await lift_what_is_over(connection)
+            total += batch
+        return total
+
     async def _forget(self) -> int:
         async with self._database.transaction() as connection:
             hour = int(time.time()) // _HOUR_S
@@ -140,7 +151,7 @@ class UpkeepActivities:
             old_tokens = await oauth_tokens.forget_old(connection) + await oauth_clients.forget_used(connection)
             old = await forget_old_events(connection) + await forget_old_deliveries(connection)
             old += await operator_sessions.forget_ended(connection) + await tries.forget_old(connection)
-            old += await approvals.forget_old(connection)
+            old += await approvals.forget_old(connection) + await forget_old_blocks(connection)
             return old_budgets + old_requests + old_sightings + old_tokens + old
 
 

@@ -14,8 +14,8 @@ _HEADERS = {
 
 
 def webhooks() -> dict[str, Any]:
-    """Return the `webhooks` of the OpenAPI document: every type that this version sends."""
-    return {each.value: {"post": _operation(each, KINDS[each])} for each in EventType if KINDS[each].is_sent}
+    """Return the `webhooks` of the OpenAPI document: every type."""
+    return {each.value: {"post": _operation(each, KINDS[each])} for each in EventType}
 
 
 def schema_of(event_type: EventType) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from typing import Any, TypeAlias
 
 from domain.statuses import (
     AttemptStatus,
+    BlockRule,
     Channel,
     FailureClass,
+    LiftedBy,
     Purpose,
     ReceiptStatus,
     VerificationStatus,
@@ -60,14 +62,12 @@ class EventType(StrEnum):
 class EventKind:
     """One type: what it means, its fields as JSON schemas, the version of their meaning.
 
-    `of_verification`: its events have a place in the sequence of one verification, and `to`. `is_sent`: something in
-    this version emits it; the others are agreed names that a filter may hold already.
+    `of_verification`: its events have a place in the sequence of one verification, and `to`.
     """
 
     about: str
     fields: Fields = field(default_factory=dict)
     of_verification: bool = False
-    is_sent: bool = True
     version: int = 1
 
 
@@ -128,9 +128,11 @@ _OF_ROUTE: Fields = {"route_id": _TEXT, "country": _COUNTRY, "carrier": _TEXT, "
 _OF_POOL: Fields = {"pool_country": _COUNTRY, "reason": _TEXT}
 _OF_BLOCK: Fields = {
     "block_id": _TEXT,
-    "rule": _TEXT,
+    "rule": _one_of(BlockRule),
     "reason": _TEXT,
-    "until": {**_MOMENT, "type": ["string", "null"]},
+    "country": {**_COUNTRY, "type": ["string", "null"]},
+    "to": {**_MAYBE_TEXT, "description": "The number, masked, where it is a number that is blocked."},
+    "until": {**_MOMENT, "type": ["string", "null"], "description": "null: until somebody lifts it."},
 }
 
 
@@ -140,10 +142,6 @@ def _end(about: str, **more: Mapping[str, Any]) -> EventKind:
 
 def _attempt(about: str, fields: Fields) -> EventKind:
     return EventKind(about=about, fields=fields, of_verification=True)
-
-
-def _agreed(about: str, fields: Fields) -> EventKind:
-    return EventKind(about=about, fields=fields, is_sent=False)
 
 
 KINDS: Mapping[EventType, EventKind] = {
@@ -226,8 +224,14 @@ KINDS: Mapping[EventType, EventKind] = {
     EventType.ROUTE_RESTORED: EventKind(about="A route is used again.", fields=_OF_ROUTE),
     EventType.POOL_UNSTABLE: EventKind(about="A pool delivers worse than it did.", fields=_OF_POOL),
     EventType.POOL_RECOVERED: EventKind(about="A pool delivers again as it did.", fields=_OF_POOL),
-    EventType.BLOCK_CREATED: _agreed("Something was blocked.", _OF_BLOCK),
-    EventType.BLOCK_LIFTED: _agreed("A block was lifted.", _OF_BLOCK),
+    EventType.BLOCK_CREATED: EventKind(
+        about="A number or the account was blocked: what sends to it, or sends at all, is refused.",
+        fields={**_OF_BLOCK, "appeal": {**_TEXT, "description": "What can be done to have it lifted before."}},
+    ),
+    EventType.BLOCK_LIFTED: EventKind(
+        about="A block has ended: its account or an operator lifted it, or its time is over.",
+        fields={**_OF_BLOCK, "lifted_by": _one_of(LiftedBy)},
+    ),
 }
 ALL_OF_A_KIND = ".*"
 EVERYTHING = "*"

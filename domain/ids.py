@@ -60,6 +60,11 @@ def number_id(value: UUID) -> str:
     return f"num_{value.hex}"
 
 
+def block_id(value: UUID) -> str:
+    """Return `blk_…`, the public id of a block."""
+    return f"blk_{value.hex}"
+
+
 def once(word: str) -> UUID:
     """Return the id of what may be there one time only: the same for the same word."""
     return uuid5(_ONCE, word)

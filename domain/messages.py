@@ -184,6 +184,7 @@ class UpkeepReport:
     forgotten: int = 0
     woken: int = 0
     tended: int = 0
+    lifted: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,21 @@ class AccountStatus(StrEnum):
 MAY_SEND = (AccountStatus.ACTIVE, AccountStatus.WARNED)
 
 
+class BlockRule(StrEnum):
+    """What blocks: a number that had too many wrong codes in a row; an account that may not send."""
+
+    FAILURES_IN_A_ROW = "failures_in_a_row"
+    ACCOUNT_STATUS = "account_status"
+
+
+class LiftedBy(StrEnum):
+    """What ended a block: its account, the instance's operators, or its time."""
+
+    ACCOUNT = "account"
+    OPERATOR = "operator"
+    TIME = "time"
+
+
 class Channel(StrEnum):
     """How a code travels."""
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounts import AccountChanges, AccountFacts
 from domain.audit import AuditEntry, JsonScalar
+from domain.blocks import BLOCKED
 from domain.errors import AccountClosedError, InvalidRequestError, NotFoundError
 from domain.event_types import EventType
 from domain.events import of_account
@@ -24,6 +25,7 @@ from store.accounts import (
     read_account,
 )
 from store.audit import record
+from store.blocks import block_account, unblock_account
 from store.engine import Database
 from store.events import emit
 
@@ -115,6 +117,7 @@ class Accounts:
                 data = {"status": changes["status"].value, "reason": changes.get("status_reason")}
                 told = of_account(EventType.ACCOUNT_STATUS_CHANGED, account_id=account_id, data=data)
                 await emit(connection, *told)
+                await _block_or_lift(connection, after)
             await record(connection, account_entry(_action(changes), after, actor, _told(changes)))
         self._changed()
         return after
@@ -149,6 +152,13 @@ class Accounts:
         if not found:
             raise _not_found()
         return found[0]
+
+
+async def _block_or_lift(connection: AsyncConnection, after: AccountFacts) -> None:
+    if after.status in BLOCKED:
+        await block_account(connection, after.id, reason=after.status_reason or after.status.value)
+    elif after.status in MAY_SEND:
+        await unblock_account(connection, after.id)
 
 
 def _action(changes: AccountChanges) -> str:

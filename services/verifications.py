@@ -22,6 +22,7 @@ from services.sends import Sends, StartRequest, Written
 from services.workflow_gateway import PATIENCE_S, WorkflowGateway
 from store import audit
 from store.attempts import attempts_of
+from store.blocks import unblock_number
 from store.engine import Database
 from store.guards import unlock
 from store.verifications import conclude, read_verification_of
@@ -154,6 +155,7 @@ class Verifications:
         async with self._database.transaction() as connection:
             was_known = await unlock(connection, number)
             if was_known:
+                await unblock_number(connection, number)
                 await audit.record(connection, entry)
         return was_known
 

@@ -1,7 +1,8 @@
 """What a number may still get: one row per account and number, changed in one conditional statement at a time."""
 
 import secrets
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -154,6 +155,14 @@ _ADD_FAILURES = (
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """How many failures in a row have locked a number, and until when."""
+
+    failures: int
+    until: datetime
+
+
 class NumberKey(dict[str, Any]):
     """Whose number: the parameters that name one guard row."""
 
@@ -199,14 +208,14 @@ async def unlock(connection: AsyncConnection, number: NumberKey) -> bool:
 
 async def add_failures(
     connection: AsyncConnection, number: NumberKey, *, more: int, until: Any, cap: int
-) -> int | None:
+) -> Lock | None:
     """Carry a finished verification's wrong guesses over to its number; when they reach the cap, lock it.
 
-    Return how many failures in a row have locked it, None when it is not locked.
+    Return what has locked it and until when, None when it is not locked.
     """
     values = {**number, "more": more, "until": until, "cap": cap}
     row = (await connection.execute(_ADD_FAILURES, values)).one_or_none()
-    return None if row is None or row.locked_until is None else int(row.failures)
+    return None if row is None or row.locked_until is None else Lock(failures=row.failures, until=row.locked_until)
 
 
 def new_person_salt() -> str:

@@ -17,9 +17,10 @@ from domain.ids import verification_id as public_id
 from domain.statuses import AttemptStatus, Channel, Environment, Purpose, VerificationStatus
 from domain.verification_events import ended
 from store import audit
+from store.blocks import block_number
 from store.costs import COST, cost_of
 from store.events import emit
-from store.guards import NumberKey, add_failures, clear_failures, of_guard
+from store.guards import Lock, NumberKey, add_failures, clear_failures, of_guard
 from store.tables import Attempt, Verification, table_of
 from store.times import fixed, now, now_plus
 
@@ -199,15 +200,16 @@ async def conclude(
     if row is None:
         return None
     facts = verification_facts(row)
-    locked_by = await _carry_failures_over(connection, facts, cap=failures_cap)
+    lock = await _carry_failures_over(connection, facts, cap=failures_cap)
     await emit(connection, *tell(facts, cost_of(row)))
-    if locked_by is not None:
-        await audit.record(connection, _locked(facts, failures=locked_by))
+    if lock is not None:
+        await block_number(connection, facts, number_of(facts), lock)
+        await audit.record(connection, _locked(facts, failures=lock.failures))
     return facts
 
 
-async def _carry_failures_over(connection: AsyncConnection, facts: VerificationFacts, *, cap: int) -> int | None:
-    """Clear or add to the number's failures in a row; return how many there are when they have locked it."""
+async def _carry_failures_over(connection: AsyncConnection, facts: VerificationFacts, *, cap: int) -> Lock | None:
+    """Clear or add to the number's failures in a row; return the lock when they have locked it."""
     if facts.status is VerificationStatus.APPROVED:
         await clear_failures(connection, number_of(facts))
         return None

@@ -38,6 +38,7 @@ from store.accounts import insert_account
 from store.answers import record_answer
 from store.api_keys import NewApiKey, insert_key
 from store.attempts import AttemptPlan, plan_attempt, read_attempt
+from store.block_tables import BlockRow
 from store.engine import Database
 from store.guards import NumberKey, take_send
 from store.route_book import RouteBook
@@ -371,7 +372,8 @@ def a_router(**changes: Any) -> Router:
 async def pass_time(database: Database, caller: Caller, *, seconds: float) -> None:
     """Let seconds go by for everything an account has, by moving its rows into the past."""
     async with database.transaction() as connection:
-        for table in (table_of(Verification), table_of(NumberGuard), table_of(IdempotentRequest)):
+        for model in (Verification, NumberGuard, IdempotentRequest, BlockRow):
+            table = table_of(model)
             found = await connection.execute(select(table).where(table.c.account_id == caller.account_id))
             if rows := [_earlier(row, table, seconds) for row in found.mappings()]:
                 await connection.execute(_move(table), rows)
