@@ -19,7 +19,7 @@ from store.number_leases import (
     renew_lease,
     restart_lease,
 )
-from store.number_news import By, tell, tell_moved
+from store.number_news import By, moment, tell, tell_moved, tell_renewed, tell_started
 from store.number_upkeep import note_ordered, touch_number
 from store.numbers import move_seen
 
@@ -69,8 +69,10 @@ class NumberSteps:
             if now_there is None:
                 return None
             await authorise(connection, _pair(number), ground=f"a number of {number.country}, ordered by its account")
-            await restart_lease(connection, lease)
+            started = await restart_lease(connection, lease)
             await tell_moved(connection, now_there, before=_S.REGISTERING, by=_by(number, lease))
+            if started is not None:
+                await tell_started(connection, now_there, started, by=_by(number, lease))
         return "It is in service"
 
     async def renew(self, number: NumberFacts, lease: LeaseFacts) -> str | None:
@@ -80,8 +82,7 @@ class NumberSteps:
             if renewed is None:
                 return None
             await touch_number(connection, number)
-            told: dict[str, Value] = {"expires_at": _moment(renewed), "automatic": True}
-            await tell(connection, number, EventType.NUMBER_LEASE_RENEWED, by=_by(number, lease), data=told)
+            await tell_renewed(connection, number, renewed, by=_by(number, lease), is_automatic=True)
         return "The lease was renewed"
 
     async def warn(self, number: NumberFacts, lease: LeaseFacts, *, days: int) -> str | None:
@@ -90,7 +91,7 @@ class NumberSteps:
             warned = await note_warning(connection, lease, days=days)
             if warned is None:
                 return None
-            told: dict[str, Value] = {"expires_at": _moment(lease), "days": days}
+            told: dict[str, Value] = {"expires_at": moment(lease), "days": days}
             await tell(connection, number, EventType.NUMBER_LEASE_ENDING, by=_by(number, lease), data=told)
         return "Its account was told that the lease ends"
 
@@ -120,15 +121,18 @@ class NumberSteps:
         """Let a number that has rested be lent again."""
         return await self._move(number, _S.AVAILABLE, done="It can be leased again")
 
-    async def give_back(self, number: NumberFacts) -> str | None:
-        """Note that the carrier has its number again; it may be used nowhere any more."""
+    async def give_back(self, number: NumberFacts, *, reason: str | None = None) -> str | None:
+        """Note that the carrier has its number again; it may be used nowhere any more.
+
+        With a reason, it has not said so, and is not waited for.
+        """
         async with self._database.transaction() as connection:
-            gone = await move_seen(connection, number, _S.RETIRED, reason=number.state_reason)
+            gone = await move_seen(connection, number, _S.RETIRED, reason=reason or number.state_reason)
             if gone is None:
                 return None
             await revoke(connection, _pair(number), ground="given back to its carrier")
             await tell_moved(connection, gone, before=_S.RELEASING, by=_by(number))
-        return "Its carrier has it again"
+        return "Its carrier has it again" if reason is None else f"It is given up: {reason}"
 
     async def _move(
         self,
@@ -159,7 +163,3 @@ def _by(number: NumberFacts, lease: LeaseFacts | None = None) -> By:
 
 def _pair(number: NumberFacts) -> Pair:
     return Pair(environment=number.environment, country=number.country, sender=number.sender, carrier=number.carrier)
-
-
-def _moment(lease: LeaseFacts) -> str:
-    return lease.expires_at.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -1,7 +1,7 @@
 """Tending a number: one step at a time, each one conditional change with its event and its audit entry.
 
 No transaction is open while a carrier is on the line. A carrier that is silent is no error: it is asked again later,
-under the same reference, and does what it was asked once.
+under the same reference, and does what it was asked once; one that stays silent for days is given up.
 """
 
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from carriers.inventory import InventoryAwayError, NumberInventory, NumberTakenE
 from domain.messages import NumberOrder, NumberReport
 from domain.routing import EndReason, LeaseFacts, NumberFacts
 from domain.statuses import MAY_SEND, Environment
-from rules.routing.lease_life import Due, Step, ask_again_s, next_due
+from rules.routing.lease_life import NOT_GIVEN_BACK, Due, Step, ask_again_s, is_given_up, next_due
 from store.accounts import read_account
 from store.clock import read_clock
 from store.engine import Database
-from store.number_upkeep import note_due
+from store.number_upkeep import note_due, note_silence
 from store.number_views import find_with_lease
 
 # A step that could not be taken was somebody else's; should it not be, it is tried again after this, not at once.
@@ -125,16 +125,29 @@ class NumberActivities:
         except NumberTakenError:
             return await self._steps.refuse(number, reason=EndReason.TAKEN_AT_CARRIER)
         except InventoryAwayError:
-            await self._later(seen)
-            return f"{number.carrier} does not answer"
+            return await self._later_or_not(seen, step)
         done = await self._steps.note_order(number, order.status)
         again = await self._see(NumberOrder(number_id=number.id, environment=number.environment))
         if again is not None and again.number.state is number.state:
             await self._later(again)
         return done
 
+    async def _later_or_not(self, seen: _Seen, step: Step) -> str | None:
+        """Ask a silent carrier again later; one that has had its time is given up."""
+        if not is_given_up(seen.number, now=seen.now):
+            async with self._database.statement() as connection:
+                await note_silence(connection, seen.number, _again_at(seen))
+            return f"{seen.number.carrier} does not answer"
+        if step is Step.GIVE_BACK:
+            return await self._steps.give_back(seen.number, reason=NOT_GIVEN_BACK)
+        return await self._steps.refuse(seen.number, reason=EndReason.CARRIER_SILENT)
+
     async def _later(self, seen: _Seen) -> None:
-        """Put the next question to a carrier off, the longer the longer it has been asked."""
-        wait = timedelta(seconds=ask_again_s(since=seen.number.changed_at, now=seen.now))
+        """Put the next question to a carrier off."""
         async with self._database.statement() as connection:
-            await note_due(connection, seen.number, seen.now + wait)
+            await note_due(connection, seen.number, _again_at(seen))
+
+
+def _again_at(seen: _Seen) -> datetime:
+    """Return when a carrier is asked again: the later the longer it has been asked."""
+    return seen.now + timedelta(seconds=ask_again_s(since=seen.number.changed_at, now=seen.now))

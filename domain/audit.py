@@ -59,6 +59,7 @@ ACTIONS: Mapping[str, str] = {
     "keys.taken_over": "Keys derived from the master key were wrapped and stored.",
     "number.changed": "The terms of a sender number's lease were changed.",
     "number.lease_ending": "An account was told that the lease of a sender number ends soon.",
+    "number.lease_started": "The first period of a sender number's lease began.",
     "number.lease_renewed": "The lease of a sender number lasts one period more.",
     "number.locked": "A number was locked after too many wrong codes in a row.",
     "number.status_changed": "A sender number moved on in its life: reserved, leased, set aside, given back.",

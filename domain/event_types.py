@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+from domain.routing import Use
 from domain.statuses import (
     AttemptStatus,
     BlockRule,
@@ -47,6 +48,7 @@ class EventType(StrEnum):
     WEBHOOK_TEST = "webhook.test"
     WEBHOOK_DISABLED = "webhook.disabled"
     NUMBER_STATUS_CHANGED = "number.status_changed"
+    NUMBER_LEASE_STARTED = "number.lease_started"
     NUMBER_LEASE_RENEWED = "number.lease_renewed"
     NUMBER_LEASE_ENDING = "number.lease_ending"
     ROUTE_POLICY_CHANGED = "route.policy_changed"
@@ -124,6 +126,16 @@ _OF_RECEIPT: Fields = {
 }
 _OF_KEY: Fields = {"key_id": _TEXT}
 _OF_NUMBER: Fields = {"number_id": _TEXT, "pool_country": _COUNTRY, "carrier": _TEXT}
+_OF_PERIOD: Fields = {
+    "expires_at": _MOMENT,
+    "period_days": {**_COUNT, "minimum": 1},
+    "price_micros": {
+        **_COUNT,
+        "description": "What the period costs, in millionths of the currency; 0 where it was paid for with the number "
+        "that this one replaces.",
+    },
+    "currency": {"type": "string", "pattern": "^[A-Z]{3}$"},
+}
 _OF_ROUTE: Fields = {"route_id": _TEXT, "country": _COUNTRY, "carrier": _TEXT, "reason": _TEXT}
 _OF_POOL: Fields = {"pool_country": _COUNTRY, "reason": _TEXT}
 _OF_BLOCK: Fields = {
@@ -208,9 +220,13 @@ KINDS: Mapping[EventType, EventKind] = {
         about="A sender number moved on in its life.",
         fields={**_OF_NUMBER, "status": _TEXT, "previous_status": _MAYBE_TEXT, "reason": _MAYBE_TEXT},
     ),
+    EventType.NUMBER_LEASE_STARTED: EventKind(
+        about="The first period of a sender number's lease began.",
+        fields={**_OF_NUMBER, **_OF_PERIOD, "use": _one_of(Use)},
+    ),
     EventType.NUMBER_LEASE_RENEWED: EventKind(
         about="The lease of a sender number lasts one period more.",
-        fields={**_OF_NUMBER, "expires_at": _MOMENT, "automatic": {"type": "boolean"}},
+        fields={**_OF_NUMBER, **_OF_PERIOD, "automatic": {"type": "boolean"}},
     ),
     EventType.NUMBER_LEASE_ENDING: EventKind(
         about="The lease of a sender number ends soon, and nothing will renew it.",

@@ -40,6 +40,7 @@ class EndReason(StrEnum):
     REFUSED_BY_CARRIER = "refused_by_carrier"
     TAKEN_AT_CARRIER = "taken_at_carrier"
     UNKNOWN_TO_CARRIER = "unknown_to_carrier"
+    CARRIER_SILENT = "carrier_silent"
 
 
 # Ends that an account brought about: too many of them look like collecting numbers.
@@ -59,7 +60,8 @@ class Mode(StrEnum):
 class NumberFacts:
     """A sender of ours, as stored. `account_id` is who it is reserved for or lent to alone; None: its pool's.
 
-    `due_at` is when its workflow has something to do, as far as is known; None: nothing.
+    `due_at` is when its workflow has something to do, as far as is known; None: nothing. `silent_since` is since when
+    its carrier has not answered what it was asked of the number; None: it has, or was asked nothing.
     """
 
     id: UUID
@@ -80,6 +82,7 @@ class NumberFacts:
     relapses: int
     changed_at: datetime
     due_at: datetime | None = None
+    silent_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from services.number_changes import by_caller, number_in_sight, wrong_state
 from services.number_workflows import NumberKeepers, wake_if_there
 from store.engine import Database
 from store.number_leases import NewLease, take_number, take_reserved, write_lease
-from store.number_news import tell_moved
+from store.number_news import tell_moved, tell_started
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +95,9 @@ class NumberLeasing:
         await self._idempotency.attach(connection, caller, repeatable, verification_id=number.id)
         before = NumberState.RESERVED if request.number_id is not None else NumberState.AVAILABLE
         await tell_moved(connection, number, before=before, by=by_caller(caller), use=request.use.value)
+        if view.lease is not None and request.number_id is None:
+            # One that is ordered first begins its period when it is there.
+            await tell_started(connection, number, view.lease, by=by_caller(caller))
         return view
 
     async def _take_reserved(self, connection: AsyncConnection, caller: Caller, request: LeaseRequest) -> NumberView:

@@ -4,8 +4,6 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.audit import JsonScalar
-from domain.event_types import EventType
 from domain.facts import Caller
 from domain.ids import new_id
 from domain.ids import number_id as public_id
@@ -28,7 +26,7 @@ from services.pool_judging import PoolJudges
 from store.clock import read_clock
 from store.engine import Database
 from store.number_leases import NewLease, end_lease, lease_of_number, renew_lease, take_number
-from store.number_news import By, tell, tell_moved
+from store.number_news import By, tell_moved, tell_renewed, tell_started
 from store.number_upkeep import touch_number
 from store.numbers import move_seen
 from store.pool_rotation import set_longest_aside
@@ -74,8 +72,7 @@ class NumberOperations:
                     raise _ended()
                 raise NumberChangedError("The lease was changed by somebody else at the same moment; read it again.")
             await touch_number(connection, view.number)
-            told: dict[str, JsonScalar] = {"expires_at": renewed.expires_at.isoformat(), "automatic": False}
-            await tell(connection, view.number, EventType.NUMBER_LEASE_RENEWED, by=by_caller(caller), data=told)
+            await tell_renewed(connection, view.number, renewed, by=by_caller(caller), is_automatic=False)
         await wake_if_there(self._keepers, view.number)
         return NumberView(number=view.number, lease=renewed, is_own=True)
 
@@ -106,6 +103,7 @@ class NumberOperations:
             old, by = await self._end(connection, caller, view, reason=EndReason.ROTATED)
             replaces = {"replaces": public_id(old.id)}
             await tell_moved(connection, new.number, before=_S.AVAILABLE, by=by, **replaces)
+            await tell_started(connection, new.number, _lease_of(new), by=by, is_paid=True)
             await tell_moved(connection, old, before=view.number.state, by=by)
         await self._moved_on(old, new.number)
         return new

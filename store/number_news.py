@@ -10,7 +10,8 @@ from domain.audit import AuditEntry, JsonScalar
 from domain.event_types import EventType
 from domain.events import NewEvent, Value
 from domain.ids import number_id as public_id
-from domain.routing import NumberFacts, NumberState
+from domain.routing import LeaseFacts, NumberFacts, NumberState
+from rules.routing.lease_life import period_price_micros
 from store.audit import record
 from store.events import emit
 
@@ -66,3 +67,34 @@ async def tell(
         details={**about, **(details or {})},
     )
     await record(connection, entry)
+
+
+async def tell_started(
+    connection: AsyncConnection, number: NumberFacts, lease: LeaseFacts, *, by: By, is_paid: bool = False
+) -> None:
+    """Write down that the first period of a lease began, and what it costs; nothing, where it is paid for already."""
+    data: dict[str, Value] = {**_period(lease), "use": lease.use.value}
+    free: dict[str, Value] = {"price_micros": 0} if is_paid else {}
+    await tell(connection, number, EventType.NUMBER_LEASE_STARTED, by=by, data={**data, **free})
+
+
+async def tell_renewed(
+    connection: AsyncConnection, number: NumberFacts, lease: LeaseFacts, *, by: By, is_automatic: bool
+) -> None:
+    """Write down that a lease lasts one period more, and what that costs."""
+    data: dict[str, Value] = {**_period(lease), "automatic": is_automatic}
+    await tell(connection, number, EventType.NUMBER_LEASE_RENEWED, by=by, data=data)
+
+
+def moment(lease: LeaseFacts) -> str:
+    """Return the end of a lease as events tell it."""
+    return lease.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _period(lease: LeaseFacts) -> dict[str, Value]:
+    return {
+        "expires_at": moment(lease),
+        "period_days": lease.period_days,
+        "price_micros": period_price_micros(lease),
+        "currency": lease.currency,
+    }

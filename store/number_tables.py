@@ -28,6 +28,7 @@ class SenderNumber(SQLModel, table=True):
     `account_id` is who it is reserved for or lent to alone; null: it belongs to its pool. `state_until` ends a
     reservation, a quarantine or a rest. `relapses` counts quarantines in a row. `due_at` is when its workflow has
     something to do: whoever changes a number sets it to now, so that upkeep finds what no workflow was told of.
+    `silent_since` is since when its carrier does not answer.
     """
 
     __tablename__ = "sender_number"
@@ -64,6 +65,7 @@ class SenderNumber(SQLModel, table=True):
     created_at: datetime = Field(sa_type=UtcDateTime)
     changed_at: datetime = Field(sa_type=UtcDateTime)
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    silent_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class RoutingLease(SQLModel, table=True):

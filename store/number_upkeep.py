@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.routing import NumberFacts, NumberState
@@ -23,10 +23,11 @@ _NOTE = (
     )
     .values(due_at=bindparam("then", type_=UtcDateTime))
 )
+_NOTE_SILENCE = _NOTE.values(silent_since=func.coalesce(_number.c.silent_since, now()))
 _ORDERED = (
     update(_number)
     .where(_number.c.id == bindparam("of_number"), _number.c.state == fixed(NumberState.PROVISIONING))
-    .values(state_reason=ORDERED)
+    .values(state_reason=ORDERED, silent_since=None)
     .returning(_number)
 )
 _TOUCH = update(_number).where(_number.c.id == bindparam("of_number")).values(due_at=now())
@@ -37,6 +38,12 @@ async def note_due(connection: AsyncConnection, number: NumberFacts, due_at: dat
     """Note when a number has something to do next; False, and nothing noted, when somebody changed it meanwhile."""
     values = {"of_number": number.id, "seen": number.due_at, "then": due_at}
     return bool((await connection.execute(_NOTE, values)).rowcount)
+
+
+async def note_silence(connection: AsyncConnection, number: NumberFacts, due_at: datetime) -> bool:
+    """Note that a number's carrier does not answer, and when it is asked again; False as above."""
+    values = {"of_number": number.id, "seen": number.due_at, "then": due_at}
+    return bool((await connection.execute(_NOTE_SILENCE, values)).rowcount)
 
 
 async def note_ordered(connection: AsyncConnection, number: NumberFacts) -> NumberFacts | None:

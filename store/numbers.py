@@ -44,6 +44,7 @@ def _reserve(insert_: Any) -> Any:
             "account_id": bindparam("by_account"),
             "changed_at": now(),
             "due_at": _RESERVED_UNTIL,
+            "silent_since": None,
         },
         where=or_(is_over, _number.c.state == fixed(NumberState.RETIRED)),
     ).returning(_number)
@@ -76,6 +77,7 @@ _MOVE = (
         relapses=_number.c.relapses + bindparam("relapsed"),
         changed_at=now(),
         due_at=now(),
+        silent_since=None,
     )
     .returning(_number)
 )
@@ -237,6 +239,7 @@ def number_facts(row: Any) -> NumberFacts:
         relapses=row.relapses,
         changed_at=row.changed_at,
         due_at=row.due_at,
+        silent_since=row.silent_since,
     )
 
 

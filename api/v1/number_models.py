@@ -129,6 +129,9 @@ class NumberOut(BaseModel):
     status: NumberState
     reason: str | None = Field(description="Why it is in this status, in a word, where there is a reason.")
     until: datetime | None = Field(description="When a reservation lapses, a quarantine or a rest is over.")
+    carrier_silent_since: datetime | None = Field(
+        description="Since when its carrier has not answered; after 7 days an order, after 30 a return is given up."
+    )
     price_micros: int
     monthly_micros: int
     currency: str
@@ -150,6 +153,7 @@ class NumberOut(BaseModel):
             status=facts.state,
             reason=facts.state_reason,
             until=facts.state_until,
+            carrier_silent_since=facts.silent_since,
             price_micros=facts.price_micros,
             monthly_micros=facts.monthly_micros,
             currency=facts.currency,

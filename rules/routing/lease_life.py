@@ -21,6 +21,13 @@ LONGEST_AHEAD = timedelta(days=400)
 DRAIN_S = 20 * 60
 # How often a carrier is asked what became of an order: soon at first, and then twice in the time that it took so far.
 _SOONEST_S, _LATEST_S = 1.0, 1_800.0
+# A carrier that has not answered for so long is given up: an order ends, and what was to be given back is not waited
+# for. By then somebody has noticed, and a number that is still wanted is ordered elsewhere.
+ORDER_GIVEN_UP, RETURN_GIVEN_UP = timedelta(days=7), timedelta(days=30)
+# Why a number is retired whose carrier was never heard to have it again.
+NOT_GIVEN_BACK = "not_given_back"
+# Prices of numbers are a month's.
+_MONTH_DAYS = 30
 # Why a number was set aside, where it comes back by time alone; what its health did comes back through probes.
 BY_HAND, ROTATED = "by_hand", "rotated"
 RETURNS_BY_TIME = frozenset({BY_HAND, ROTATED})
@@ -101,6 +108,17 @@ def next_due(number: NumberFacts, lease: LeaseFacts | None, *, now: datetime, ma
 def ask_again_s(*, since: datetime, now: datetime) -> float:
     """Return how long to wait before a carrier is asked again, of what it has been asked since then."""
     return min(max((now - since).total_seconds() / 2, _SOONEST_S), _LATEST_S)
+
+
+def is_given_up(number: NumberFacts, *, now: datetime) -> bool:
+    """Say whether a carrier that does not answer has had its time, after which it is asked no more."""
+    at_most = RETURN_GIVEN_UP if number.state is NumberState.RELEASING else ORDER_GIVEN_UP
+    return number.silent_since is not None and now - number.silent_since >= at_most
+
+
+def period_price_micros(lease: LeaseFacts) -> int:
+    """Return what one period of a lease costs, in millionths of its currency; thirty days are a month."""
+    return (2 * lease.price_micros * lease.period_days + _MONTH_DAYS) // (2 * _MONTH_DAYS)
 
 
 def _of_lease(lease: LeaseFacts | None, *, now: datetime, may_renew: bool) -> Iterator[Due]:

@@ -22,6 +22,7 @@ from services.numbers import Numbers
 from store.accounts import change_account
 from store.authorisations import authorisations_for
 from store.engine import Database
+from store.number_leases import count_released, lease_of_number
 from store.number_views import find_with_lease
 from store.reading_events import EventFilters, events_after
 from tests.building import FakeJudges, FakeKeepers, a_caller
@@ -107,10 +108,10 @@ async def test_a_number_is_ordered_looked_for_and_put_into_service_by_steps(data
     number = await state_of(database, view.number)
     assert (number.state, number.account_id) == (_S.LEASED, caller.account_id)
     async with database.reading() as connection:
-        authorised = await authorisations_for(connection, "GB", environment=caller.environment)
+        authorised = await authorisations_for(connection, "DK", environment=caller.environment)
     assert (sender, "alpha") in authorised
-    told = [each.data["status"] for each in await events_of(database, caller)]
-    assert told == ["reserved", "provisioning", "registering", "leased"]
+    told = [each.data.get("status") or each.type for each in await events_of(database, caller)]
+    assert told == ["reserved", "provisioning", "registering", "leased", "number.lease_started"]
 
 
 async def test_the_first_period_begins_when_the_number_is_there(database: Database) -> None:
@@ -163,6 +164,83 @@ async def test_a_carrier_that_is_away_is_asked_again_later_and_later(database: D
     assert there.done == "Its carrier has taken the order"
 
 
+async def test_an_order_that_its_carrier_never_answers_is_given_up_and_costs_nothing(database: Database) -> None:
+    caller, inventory = await a_caller(database), stock()
+    view = await ordered(database, caller, inventory)
+    inventory.is_away = True
+    await tend(database, view.number, inventory)
+    since = (await state_of(database, view.number)).silent_since
+
+    await let_days_pass(database, view.number.id, days=6.5)
+    still = await tend(database, view.number, inventory)
+    await let_days_pass(database, view.number.id, days=0.6)
+    given_up = await tend(database, view.number, inventory)
+
+    assert since is not None
+    assert still.done == "alpha does not answer"
+    assert given_up.done == "Its carrier does not give it: carrier_silent"
+    number = await state_of(database, view.number)
+    assert (number.state, number.state_reason, number.silent_since) == (_S.RELEASING, "carrier_silent", None)
+    async with database.reading() as connection:
+        assert await lease_of_number(connection, view.number.id) is None
+        assert await count_released(connection, caller.account_id, environment=caller.environment) == 0
+    events = await events_of(database, caller)
+    assert [(each.type, each.data.get("reason")) for each in events][-1] == ("number.status_changed", "carrier_silent")
+    assert not [each for each in events if "price_micros" in each.data]
+
+
+async def test_a_return_that_its_carrier_never_answers_is_not_waited_for(database: Database) -> None:
+    caller, inventory = await a_caller(database), stock()
+    view = await ordered(database, caller, inventory)
+    inventory.orders[view.number.sender] = OrderStatus.REFUSED
+    await tend(database, view.number, inventory)
+    inventory.is_away = True
+    await tend(database, view.number, inventory)
+
+    await let_days_pass(database, view.number.id, days=29.9)
+    still = await tend(database, view.number, inventory)
+    await let_days_pass(database, view.number.id, days=0.2)
+    given_up = await tend(database, view.number, inventory)
+
+    assert still.done == "alpha does not answer"
+    assert (given_up.done, given_up.next_s) == ("It is given up: not_given_back", None)
+    number = await state_of(database, view.number)
+    assert (number.state, number.state_reason) == (_S.RETIRED, "not_given_back")
+    (last,) = [each.data for each in await events_of(database, caller)][-1:]
+    assert (last["status"], last["reason"]) == ("retired", "not_given_back")
+
+
+async def test_a_carrier_that_answers_now_and_then_is_never_given_up(database: Database) -> None:
+    """An order of a short code takes weeks."""
+    caller, inventory = await a_caller(database), stock()
+    view = await ordered(database, caller, inventory)
+
+    for _ in range(4):
+        inventory.is_away = True
+        await tend(database, view.number, inventory)
+        await let_days_pass(database, view.number.id, days=6)
+        inventory.is_away = False
+        await tend(database, view.number, inventory)
+        await let_days_pass(database, view.number.id, days=6)
+
+    number = await state_of(database, view.number)
+    assert (number.state, number.silent_since) == (_S.PROVISIONING, None)
+
+
+async def test_what_a_period_costs_is_told_when_it_begins_and_when_it_is_renewed(database: Database) -> None:
+    caller, inventory = await a_caller(database), stock()
+    view = await leased(database, caller, inventory, is_renewed=True, period_days=45)
+    await let_days_pass(database, view.number.id, days=43)
+
+    await tend(database, view.number, inventory)
+
+    priced = [each for each in await events_of(database, caller) if "price_micros" in each.data]
+    assert [each.type for each in priced] == ["number.lease_started", "number.lease_renewed"]
+    assert {(each.data["price_micros"], each.data["currency"], each.data["period_days"]) for each in priced} == {
+        (1_800_000, "EUR", 45)
+    }
+
+
 async def test_a_step_that_is_taken_by_several_at_once_is_taken_once(database: Database) -> None:
     caller, inventory = await a_caller(database), stock()
     view = await leased(database, caller, inventory, is_renewed=True)
@@ -196,7 +274,7 @@ async def test_a_lease_is_warned_of_ends_drains_rests_and_is_another_s(database:
         ("It can be leased again", _S.AVAILABLE),
     ]
     events = [(each.type, each.data.get("days"), each.data.get("status")) for each in await events_of(database, caller)]
-    assert events[4:] == [
+    assert events[5:] == [
         ("number.lease_ending", 7, None),
         ("number.lease_ending", 1, None),
         ("number.status_changed", None, "draining"),

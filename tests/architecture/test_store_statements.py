@@ -74,6 +74,7 @@ EXCEPTIONS = {
     "store.number_leases._RESTART": _POOL,
     "store.number_leases._WARN": _POOL,
     "store.number_upkeep._NOTE": _POOL,
+    "store.number_upkeep._NOTE_SILENCE": _POOL,
     "store.number_upkeep._ORDERED": _POOL,
     "store.number_upkeep._OVERDUE": _UPKEEP,
     "store.number_upkeep._TOUCH": _POOL,

@@ -34,7 +34,7 @@ class Takes(dict[str, frozenset[SenderType]]):
         return frozenset(SenderType) - {SenderType.ALPHANUMERIC}
 
 
-def an_offer(sender: str, *, country: str = "GB", **changes: Any) -> InventoryNumber:
+def an_offer(sender: str, *, country: str = "DK", **changes: Any) -> InventoryNumber:
     values: dict[str, Any] = {
         "sender_type": "long_code",
         "capabilities": ("sms", "voice"),

@@ -269,6 +269,7 @@ async def test_every_change_stands_in_the_account_s_trail(database: Database) ->
         rows = await chain_rows(connection, caller.account_id.hex, after=0)
     assert [(each.action, json.loads(each.details).get("status")) for each in rows] == [
         ("number.status_changed", "leased"),
+        ("number.lease_started", None),
         ("number.lease_renewed", None),
         ("number.status_changed", "quarantined"),
         ("number.status_changed", "leased"),

@@ -37,7 +37,7 @@ async def test_a_found_number_can_be_reserved_and_is_then_listed_and_told(databa
     caller, inventory = await a_caller(database), stock()
     search = search_over(database, inventory)
 
-    found = await search.find(caller, "GB")
+    found = await search.find(caller, "DK")
     view = await search.reserve(caller, a_request(found.numbers[0][1]))
 
     page = await Numbers(database=database).list(caller)
@@ -115,19 +115,19 @@ async def test_a_reservation_that_the_carrier_does_not_make_leaves_the_number_fr
 async def test_a_silent_carrier_is_named_and_the_others_answer(database: Database) -> None:
     caller, there, away = await a_caller(database), stock(), FakeInventory(name="bravo", is_away=True)
 
-    found = await search_over(database, there, away).find(caller, "GB")
+    found = await search_over(database, there, away).find(caller, "DK")
 
     assert [each.sender for _, each in found.numbers] == [there.offers[0].sender]
     assert found.silent == ("bravo",)
     with pytest.raises(CarrierAwayError):
-        await search_over(database, away).find(caller, "GB")
+        await search_over(database, away).find(caller, "DK")
 
 
 async def test_the_other_environment_has_an_inventory_of_its_own(database: Database) -> None:
     caller, inventory = await a_caller(database, environment=Environment.PRODUCTION), stock()
     search = search_over(database, inventory)
 
-    assert (await search.find(caller, "GB")).numbers == ()
+    assert (await search.find(caller, "DK")).numbers == ()
     with pytest.raises(NumberNotFreeError):
         await search.reserve(caller, a_request(inventory.offers[0]))
 

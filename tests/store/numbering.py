@@ -104,16 +104,15 @@ async def let_days_pass(database: Database, number_id: UUID, *, days: float) -> 
     number, lease, by = table_of(SenderNumber), table_of(NumberLease), timedelta(days=days)
     async with database.transaction() as connection:
         row = (await connection.execute(select(number).where(number.c.id == number_id))).one()
-        moved = {
-            name: getattr(row, name) - by for name in ("changed_at", "state_until", "due_at") if getattr(row, name)
-        }
+        moments = ("changed_at", "state_until", "due_at", "silent_since")
+        moved = {name: getattr(row, name) - by for name in moments if getattr(row, name)}
         await connection.execute(update(number).where(number.c.id == number_id).values(**moved))
         terms = (
             await connection.execute(select(lease).where(lease.c.number_id == number_id, lease.c.ended_at.is_(None)))
         ).one_or_none()
         if terms is not None:
-            moments = {"started_at": terms.started_at - by, "expires_at": terms.expires_at - by}
-            await connection.execute(update(lease).where(lease.c.id == terms.id).values(**moments))
+            of_lease = {"started_at": terms.started_at - by, "expires_at": terms.expires_at - by}
+            await connection.execute(update(lease).where(lease.c.id == terms.id).values(**of_lease))
 
 
 async def _execute(database: Database, statement: Any) -> None:
