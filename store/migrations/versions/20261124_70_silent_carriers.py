@@ -1,14 +1,14 @@
 """Since when a number's carrier has not answered what it was asked of the number.
 
 Revision ID: 20261124_70_silent_carriers
-Revises: 20261124_61_prices_of_attempts
+Revises: 20261124_62_blocks
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "20261124_70_silent_carriers"
-down_revision = "20261124_61_prices_of_attempts"
+down_revision = "20261124_62_blocks"
 branch_labels = None
 depends_on = None
 
