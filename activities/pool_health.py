@@ -33,4 +33,5 @@ class PoolHealthActivities:
             returned=made.count(Decided.NUMBER_RESTORED),
             opened=made.count(Decided.BREAKER_OPENED),
             closed=made.count(Decided.BREAKER_CLOSED),
+            tried=made.count(Decided.NUMBER_PROBING),
         )

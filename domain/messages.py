@@ -197,6 +197,7 @@ class PoolHealthReport:
     returned: int = 0
     opened: int = 0
     closed: int = 0
+    tried: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

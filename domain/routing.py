@@ -61,7 +61,8 @@ class NumberFacts:
     """A sender of ours, as stored. `account_id` is who it is reserved for or lent to alone; None: its pool's.
 
     `due_at` is when its workflow has something to do, as far as is known; None: nothing. `silent_since` is since when
-    its carrier has not answered what it was asked of the number; None: it has, or was asked nothing.
+    its carrier has not answered what it was asked of the number; None: it has, or was asked nothing. `probing_since`:
+    since when it is in service on trial, after a quarantine for its health.
     """
 
     id: UUID
@@ -83,6 +84,12 @@ class NumberFacts:
     changed_at: datetime
     due_at: datetime | None = None
     silent_since: datetime | None = None
+    probing_since: datetime | None = None
+
+    @property
+    def is_probing(self) -> bool:
+        """Say whether it is in service on trial."""
+        return self.probing_since is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,12 +20,16 @@ from store.route_health import read_health
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSummary:
-    """A pool: how many members it has, how many of them send, and how many message parts those send in a second."""
+    """A pool: how many members it has, how many of them send, and how many message parts those send in a second.
+
+    Those on trial (`probing`) are not among them.
+    """
 
     country: str
     members: int
     in_service: int
     set_aside: int
+    probing: int
     types: tuple[str, ...]
     carriers: tuple[str, ...]
     parts_per_s: float
@@ -101,12 +105,13 @@ def _view(caller: Caller, number: NumberFacts, lease: LeaseFacts | None) -> Numb
 
 
 def _summary(country: str, numbers: Sequence[NumberFacts], rates: dict[str, int]) -> PoolSummary:
-    sending = [each for each in numbers if each.state in IN_SERVICE]
+    sending = [each for each in numbers if each.state in IN_SERVICE and not each.is_probing]
     return PoolSummary(
         country=country,
         members=len(numbers),
         in_service=len(sending),
         set_aside=sum(1 for each in numbers if each.state is NumberState.QUARANTINED),
+        probing=sum(1 for each in numbers if each.is_probing),
         types=tuple(sorted({each.sender_type for each in numbers})),
         carriers=tuple(sorted({each.carrier for each in numbers})),
         parts_per_s=sum(_per_s(rates.get(number_bucket(each.id))) or 0.0 for each in sending),

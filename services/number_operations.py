@@ -27,6 +27,7 @@ from store.clock import read_clock
 from store.engine import Database
 from store.number_leases import NewLease, end_lease, lease_of_number, renew_lease, take_number
 from store.number_news import By, tell_moved, tell_renewed, tell_started
+from store.number_trials import end_trial
 from store.number_upkeep import touch_number
 from store.numbers import move_seen
 from store.pool_rotation import set_longest_aside
@@ -118,7 +119,7 @@ class NumberOperations:
         """
         async with self._database.transaction() as connection:
             view = await own_number(connection, caller, number_id)
-            if view.number.state not in {_S.AVAILABLE, _S.LEASED}:
+            if view.number.state not in {_S.AVAILABLE, _S.LEASED} or view.number.is_probing:
                 raise wrong_state(view.number, "Only one in service is set aside.")
             aside = moved(
                 await move_seen(connection, view.number, _S.QUARANTINED, reason=BY_HAND, lasts_s=hours * _HOUR_S)
@@ -128,7 +129,7 @@ class NumberOperations:
         return NumberView(number=aside, lease=view.lease, is_own=view.is_own)
 
     async def restore(self, caller: Caller, number_id: UUID) -> NumberView:
-        """Put a number that was set aside back into service.
+        """Put a number that was set aside back into service, or end its trial.
 
         Raises:
             NotFoundError, InsufficientScopeError: it is not the caller's to change.
@@ -139,15 +140,15 @@ class NumberOperations:
         async with self._database.transaction() as connection:
             view = await own_number(connection, caller, number_id)
             number = view.number
-            if number.state is not _S.QUARANTINED:
+            if number.state is not _S.QUARANTINED and not number.is_probing:
                 raise wrong_state(number, "Only one that is set aside is put back.")
-            if number.state_reason not in RETURNS_BY_TIME and not caller.administers_accounts:
+            if (number.state_reason not in RETURNS_BY_TIME or number.is_probing) and not caller.administers_accounts:
                 raise QuarantineHoldsError(
                     f"The number is set aside for {number.state_reason} and comes back through probes.",
                     fields={"reason": number.state_reason},
                 )
-            back = moved(await move_seen(connection, number, _S.AVAILABLE if number.account_id is None else _S.LEASED))
-            await tell_moved(connection, back, before=_S.QUARANTINED, by=_by(caller, view))
+            back = moved(await _put_back(connection, number))
+            await tell_moved(connection, back, before=number.state, by=_by(caller, view))
         await self._moved_on(back)
         return NumberView(number=back, lease=view.lease, is_own=view.is_own)
 
@@ -268,6 +269,12 @@ _AFTER = {
     _S.QUARANTINED: _S.DRAINING,
     _S.SUSPENDED: _S.DRAINING,
 }
+
+
+async def _put_back(connection: AsyncConnection, number: NumberFacts) -> NumberFacts | None:
+    if number.is_probing:
+        return await end_trial(connection, number)
+    return await move_seen(connection, number, _S.AVAILABLE if number.account_id is None else _S.LEASED)
 
 
 def _by(caller: Caller, view: NumberView) -> By:

@@ -28,6 +28,7 @@ _AVAILABLE = (
         _number.c.sender_type == bindparam("of_type"),
         _number.c.state == fixed(NumberState.AVAILABLE),
         _number.c.account_id.is_(None),
+        _number.c.probing_since.is_(None),
         # One that an account leases for its pool stays there.
         ~select(_lease.c.id).where(_lease.c.number_id == _number.c.id, _lease.c.ended_at.is_(None)).exists(),
     )

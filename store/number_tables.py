@@ -29,6 +29,7 @@ class SenderNumber(SQLModel, table=True):
     reservation, a quarantine or a rest. `relapses` counts quarantines in a row. `due_at` is when its workflow has
     something to do: whoever changes a number sets it to now, so that upkeep finds what no workflow was told of.
     `silent_since` is since when its carrier does not answer.
+    `probing_since`: since when it is on trial, after a quarantine for its health; `state_reason` says for what.
     """
 
     __tablename__ = "sender_number"
@@ -66,6 +67,7 @@ class SenderNumber(SQLModel, table=True):
     changed_at: datetime = Field(sa_type=UtcDateTime)
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     silent_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    probing_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class RoutingLease(SQLModel, table=True):

@@ -74,7 +74,8 @@ _MOVE = (
         state_until=case((_lasts_s.is_not(None), now_plus(_lasts_s)), else_=None),
         # A reservation's and a lease's holder goes with the state that keeps the number from others.
         account_id=case((bindparam("is_freed"), None), else_=_number.c.account_id),
-        relapses=_number.c.relapses + bindparam("relapsed"),
+        relapses=func.coalesce(bindparam("in_a_row", type_=Integer), _number.c.relapses),
+        probing_since=None,
         changed_at=now(),
         due_at=now(),
         silent_since=None,
@@ -165,16 +166,18 @@ async def move_number(
     then: NumberState,
     reason: str | None = None,
     lasts_s: int | None = None,
-    is_relapse: bool = False,
+    relapses: int | None = None,
 ) -> NumberFacts | None:
     """Move a number from the state that was seen to another; None when it was moved by someone else since.
+
+    `relapses` is how many quarantines in a row it has had from now on, None: as many as before.
 
     Raises:
         ValueError: no number may go from one of these states to the other.
 
     """
     values = _moving(number_id, seen=seen, then=then, reason=reason, lasts_s=lasts_s)
-    row = (await connection.execute(_MOVE, {**values, "relapsed": int(is_relapse)})).one_or_none()
+    row = (await connection.execute(_MOVE, {**values, "in_a_row": relapses})).one_or_none()
     return None if row is None else number_facts(row)
 
 
@@ -213,7 +216,7 @@ def _moving(
         "why": reason,
         "lasts_s": lasts_s,
         "is_freed": then in _FREES,
-        "relapsed": 0,
+        "in_a_row": None,
         "as_of": None,
     }
 
@@ -240,6 +243,7 @@ def number_facts(row: Any) -> NumberFacts:
         changed_at=row.changed_at,
         due_at=row.due_at,
         silent_since=row.silent_since,
+        probing_since=row.probing_since,
     )
 
 

@@ -23,6 +23,7 @@ def _in_service(number: Any) -> tuple[Any, ...]:
         number.c.country == bindparam("of_country"),
         number.c.state == fixed(NumberState.AVAILABLE),
         number.c.account_id.is_(None),
+        number.c.probing_since.is_(None),
         # A name is the same for all who send with it, and is not worn out by that.
         number.c.sender_type != fixed(SenderType.ALPHANUMERIC),
     )

@@ -37,6 +37,7 @@ _IS_BACK = (
 _WITH_NEWS = union(
     select(_health.c.environment, _health.c.country).where(_health.c.changed_at > now_plus(-_NEWS_S)),
     select(_number.c.environment, _number.c.country).where(*_IS_BACK),
+    select(_number.c.environment, _number.c.country).where(_number.c.probing_since.is_not(None)),
 )
 _CONCERNED = (
     select(_verification.c.account_id)
@@ -75,7 +76,7 @@ _LIST = (
 
 
 async def countries_with_news(connection: AsyncConnection) -> list[tuple[Environment, str]]:
-    """Return the countries for which something was learnt lately, or a number's quarantine is over."""
+    """Return the countries for which something was learnt lately, or a number is back from quarantine, or on trial."""
     rows = await connection.execute(_WITH_NEWS)
     return sorted((Environment(row.environment), row.country) for row in rows)
 
@@ -130,7 +131,7 @@ async def decisions(
 
 
 async def forget_record(connection: AsyncConnection, number_id: UUID) -> None:
-    """Forget what is known of a number: it begins anew."""
+    """Forget what is known of a number: what it meets from now on is judged alone."""
     await connection.execute(_known.delete().where(_known.c.number_id == number_id))
 
 

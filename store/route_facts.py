@@ -51,6 +51,7 @@ _OF_SENDER = (
     *(_number.c[name] for name in ("price_micros", "currency")),
     _number.c.state,
     _number.c.account_id.label("holder"),
+    _number.c.probing_since,
 )
 _OF_LEASE = (_lease.c.fence, _lease.c.expires_at.label("lent_until"))
 _OF_PERMISSION = (_authorisation.c.valid_since, _authorisation.c.valid_until)
@@ -165,6 +166,7 @@ def _sender(row: Any, catalog: Catalog, *, learnt: int) -> Sender:
         ),
         holder=row.holder,
         is_demoted=row.health_demoted_at is not None,
+        is_on_trial=row.probing_since is not None,
         breaker=_breaker(row) if is_known else Breaker(),
     )
 

@@ -132,6 +132,7 @@ class NumberOut(BaseModel):
     carrier_silent_since: datetime | None = Field(
         description="Since when its carrier has not answered; after 7 days an order, after 30 a return is given up."
     )
+    probing: bool = Field(description="In service on trial: few messages leave with it until it has proved itself.")
     price_micros: int
     monthly_micros: int
     currency: str
@@ -154,6 +155,7 @@ class NumberOut(BaseModel):
             reason=facts.state_reason,
             until=facts.state_until,
             carrier_silent_since=facts.silent_since,
+            probing=facts.is_probing,
             price_micros=facts.price_micros,
             monthly_micros=facts.monthly_micros,
             currency=facts.currency,

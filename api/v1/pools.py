@@ -26,6 +26,7 @@ class PoolOut(BaseModel):
     members: int
     in_service: int
     set_aside: int = Field(description="How many are in quarantine.")
+    probing: int = Field(description="How many are in service on trial, after a quarantine.")
     types: list[str]
     carriers: list[str]
     parts_per_s: float
@@ -38,6 +39,7 @@ class PoolOut(BaseModel):
             members=summary.members,
             in_service=summary.in_service,
             set_aside=summary.set_aside,
+            probing=summary.probing,
             types=list(summary.types),
             carriers=list(summary.carriers),
             parts_per_s=summary.parts_per_s,

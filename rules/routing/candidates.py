@@ -30,6 +30,7 @@ class Candidate:
     """One route and its facts. `place` is its position in the account's own order: the primary pool's routes first.
 
     `probes` says that the route is out of use for its health, and that this message may find out whether it is back.
+    `proves`: its number is on trial, and this message is one of the few that try it before others of its group.
     `number_id` and `fence` name the routing lease under which a message leaves; None where the sender is in no pool.
     `verify_wait_s` is how long a code that comes back over this route usually takes at most.
     """
@@ -44,6 +45,7 @@ class Candidate:
     is_breaker_open: bool = False
     is_quarantined: bool = False
     probes: bool = False
+    proves: bool = False
     evidence: Evidence = field(default_factory=Evidence)
     number_id: UUID | None = None
     fence: int | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from rules.routing.evidence import PRIOR_ATTEMPTS, PRIOR_RATE
 from rules.routing.proportions import Share, lower_bound, z_of_fall
 
 # Fewer attempts show a fall only when it is total.
@@ -29,6 +30,10 @@ FIRST_QUARANTINE_H, LONGEST_QUARANTINE_H = 24, 24 * 30
 PROBE_SHARE = 0.02
 # So many probes are judged together.
 PROBES_TO_RETURN = 10
+# A number that has not proved itself by so many does not do its work.
+TRIAL_AT_MOST = 60
+# In service for so long, it has not relapsed: it was set aside anew.
+FORGIVEN_AFTER = timedelta(hours=LONGEST_QUARANTINE_H)
 
 
 class Trouble(StrEnum):
@@ -78,13 +83,15 @@ def may_probe(*, probes: int, messages: int) -> bool:
     return probes + 1 <= PROBE_SHARE * (messages + 1)
 
 
-def trouble_of(number: NumberRecord, *, pool: NumberRecord) -> Trouble | None:
+def trouble_of(
+    number: NumberRecord, *, pool: NumberRecord, attempts_at_least: int = ATTEMPTS_AT_LEAST
+) -> Trouble | None:
     """Return what speaks against a number, the gravest first, compared with the rest of its pool; None if nothing."""
     if _is_over(number.spam, SPAM_SHARE):
         return Trouble.SPAM_REPORTED
     if _is_over(number.blocked, BLOCKED_SHARE):
         return Trouble.SENDER_BLOCKED
-    if number.proved.total < ATTEMPTS_AT_LEAST:
+    if number.proved.total < attempts_at_least:
         return None
     if _is_far_below(number.proved, pool.proved, of=OF_THE_POOL):
         return Trouble.CONVERSION_LOW
@@ -93,9 +100,29 @@ def trouble_of(number: NumberRecord, *, pool: NumberRecord) -> Trouble | None:
     return None
 
 
+def relapse_of(number: NumberRecord, *, pool: NumberRecord) -> Trouble | None:
+    """Return why a number on trial is set aside again, by what it met since it came back; None while it is not."""
+    trouble = trouble_of(number, pool=pool, attempts_at_least=PROBES_TO_RETURN)
+    if trouble is None and number.proved.total >= TRIAL_AT_MOST and not has_proved_itself(number, pool=pool):
+        return Trouble.CONVERSION_LOW
+    return trouble
+
+
+def has_proved_itself(number: NumberRecord, *, pool: NumberRecord) -> bool:
+    """Say whether a number on trial does its work: nothing speaks against it, and enough codes came back."""
+    baseline = pool.proved if pool.proved.total > 0 else Share(PRIOR_ATTEMPTS * PRIOR_RATE, PRIOR_ATTEMPTS)
+    trouble = trouble_of(number, pool=pool, attempts_at_least=PROBES_TO_RETURN)
+    return trouble is None and has_returned(number.proved, baseline=baseline)
+
+
 def score(number: NumberRecord, *, pool: NumberRecord) -> float:
     """Return the number's health, 0 to 1: the conversion rate that it can be trusted to have."""
     return lower_bound(number.proved, confidence=CONFIDENCE, prior=_prior(pool.proved))
+
+
+def in_a_row(*, relapses: int, in_service_for: timedelta) -> int:
+    """Return how many quarantines a number has had in a row, when it did its work for so long since the last one."""
+    return 0 if in_service_for >= FORGIVEN_AFTER else relapses
 
 
 def quarantine(*, relapses: int, now: datetime) -> Quarantine:

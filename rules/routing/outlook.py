@@ -20,15 +20,21 @@ from rules.routing.health import PROBE_SHARE
 EVERY_TYPE = frozenset(SenderType)
 # A place within a pool never reaches the next pool's.
 _POOL_PLACES = 1_000
+# Which of the messages, so that none is for both.
+_PROBES_ROUTES, _TRIES_NUMBERS = 0, 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sender:
-    """A sender and what is known of it; `holder` has it lent alone, `is_demoted` for what its routes convert."""
+    """A sender and what is known of it; `holder` has it lent alone, `is_demoted` for what its routes convert.
+
+    `is_on_trial`: the number itself was set aside, and is to prove that it does its work again.
+    """
 
     candidate: Candidate
     holder: UUID | None = None
     is_demoted: bool = False
+    is_on_trial: bool = False
     breaker: Breaker = field(default_factory=Breaker)
 
 
@@ -70,19 +76,23 @@ def candidates_of(
     """Return the candidates of one message, with their places in the policy's order.
 
     A number that the account has lent alone goes before its pool's others. What conversion speaks against is set aside
-    unless the mode is `adaptive`, which moves traffic by itself; of the messages, a small share probes it.
+    unless the mode is `adaptive`, which moves traffic by itself; of the messages, a small share probes it. Another one,
+    as small, goes to a number on trial rather than to others of its group.
     """
     pools = [policy.primary_pool, *policy.backups]
     used = [each for each in outlook.senders if each.candidate.route.pool_country in pools]
     places = _places(outlook, used, pools)
-    probes_now = seed % round(1 / PROBE_SHARE) == 0
+    draw = seed % round(1 / PROBE_SHARE)
+    probes_now, tries_now = draw == _PROBES_ROUTES, draw == _TRIES_NUMBERS
     return [
         replace(
             each.candidate,
             place=places[each.candidate.group, each.candidate.route.sender] - (each.holder is not None),
             is_in_service=each.candidate.is_in_service and each.holder in {None, account_id},
             is_breaker_open=each.breaker.state is not BreakerState.CLOSED,
-            is_quarantined=each.is_demoted and policy.mode is not Mode.ADAPTIVE,
+            is_quarantined=(each.is_demoted and policy.mode is not Mode.ADAPTIVE)
+            or (each.is_on_trial and not tries_now),
+            proves=each.is_on_trial and tries_now,
             probes=_probes(each, policy, now=now, probes_now=probes_now),
         )
         for each in used

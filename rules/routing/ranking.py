@@ -36,7 +36,7 @@ class Entrant:
     """What ranking needs of a route, and all that it needs: it is stored, so that the choice can be made again.
 
     `tries` is how often this verification used the carrier before. `affinity` orders the senders of a group for one
-    recipient, always in the same way; the sender that the recipient saw last has the least.
+    recipient, always in the same way; the sender that the recipient saw last has the least but for one on trial.
     """
 
     id: str
@@ -63,7 +63,7 @@ _Key: TypeAlias = tuple[float, ...]
 
 def entrant_of(candidate: Candidate, *, tries: int = 0, recipient: str = "", last_sender: str | None = None) -> Entrant:
     """Return what ranking needs of a candidate. `recipient` is a hash, never a number."""
-    sender, evidence = candidate.route.sender, candidate.evidence
+    evidence = candidate.evidence
     return Entrant(
         id=candidate.id,
         group=candidate.group,
@@ -72,9 +72,16 @@ def entrant_of(candidate: Candidate, *, tries: int = 0, recipient: str = "", las
         alpha=round(evidence.alpha, _EXACT_TO),
         beta=round(evidence.beta, _EXACT_TO),
         tries=tries,
-        affinity=0 if sender == last_sender else 1 + crc32(sender.encode(), crc32(recipient.encode())),
+        affinity=_affinity(candidate, recipient, last_sender),
         probes=candidate.probes,
     )
+
+
+def _affinity(candidate: Candidate, recipient: str, last_sender: str | None) -> int:
+    if candidate.proves:
+        return -1
+    sender = candidate.route.sender
+    return 0 if sender == last_sender else 1 + crc32(sender.encode(), crc32(recipient.encode()))
 
 
 def rank(entrants: Iterable[Entrant], *, mode: Mode, chance: Chance) -> tuple[Ranked, ...]:

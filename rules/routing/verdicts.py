@@ -10,7 +10,15 @@ from enum import StrEnum
 
 from domain.audit import JsonScalar
 from rules.routing.breaker import BreakerState
-from rules.routing.health import NumberRecord, Trouble, has_fallen, has_returned, trouble_of
+from rules.routing.health import (
+    NumberRecord,
+    Trouble,
+    has_fallen,
+    has_proved_itself,
+    has_returned,
+    relapse_of,
+    trouble_of,
+)
 from rules.routing.learning import Health
 from rules.routing.proportions import Share
 
@@ -27,6 +35,7 @@ class Decided(StrEnum):
     BREAKER_OPENED = "breaker.opened"
     BREAKER_CLOSED = "breaker.closed"
     NUMBER_QUARANTINED = "number.quarantined"
+    NUMBER_PROBING = "number.probing"
     NUMBER_RESTORED = "number.restored"
 
 
@@ -101,15 +110,28 @@ def trouble_among(number: NumberRecord, others: Iterable[NumberRecord]) -> tuple
     """Return what speaks against a number compared with the other numbers of its pool, and the figures; or None."""
     pool = pool_record(others)
     trouble = trouble_of(number, pool=pool)
-    if trouble is None:
-        return None
+    return None if trouble is None else (trouble, _compared(trouble, number, pool))
+
+
+def trial_among(
+    number: NumberRecord, others: Iterable[NumberRecord]
+) -> tuple[Trouble | None, dict[str, JsonScalar]] | None:
+    """Return how a number's trial ended and the figures: by trouble, or by none; None while it goes on."""
+    pool = pool_record(others)
+    trouble = relapse_of(number, pool=pool)
+    if trouble is not None:
+        return trouble, _compared(trouble, number, pool)
+    return (None, _evidence(number.proved, pool.proved)) if has_proved_itself(number, pool=pool) else None
+
+
+def _compared(trouble: Trouble, number: NumberRecord, pool: NumberRecord) -> dict[str, JsonScalar]:
     compared = {
         Trouble.CONVERSION_LOW: (number.proved, pool.proved),
         Trouble.RECEIPTS_LOW: (number.received, pool.received),
         Trouble.SENDER_BLOCKED: (number.blocked, pool.blocked),
         Trouble.SPAM_REPORTED: (number.spam, pool.spam),
     }
-    return trouble, _evidence(*compared.get(trouble, (number.proved, pool.proved)))
+    return _evidence(*compared.get(trouble, (number.proved, pool.proved)))
 
 
 def _evidence(seen: Share, before: Share) -> dict[str, JsonScalar]:

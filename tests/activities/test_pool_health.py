@@ -18,16 +18,18 @@ from rules.routing.proportions import Share
 from rules.routing.verdicts import TOLD_AT_MOST_EVERY_S, Decided, DecisionFacts
 from store.engine import Database
 from store.learning import KnownNumber, read_numbers, write_number
+from store.number_leases import take_number
 from store.number_tables import SenderNumber
 from store.numbers import find_number
+from store.pool_rotation import set_longest_aside
 from store.route_decisions import decisions
 from store.route_health import read_health
 from store.tables import table_of
 from store.times import now_plus
-from tests.activities.test_routes_from_pools import a_sender, know, pending_to, set_policy
+from tests.activities.test_routes_from_pools import a_sender, know, lend, pending_to, set_policy
 from tests.building import a_caller
-from tests.store.numbering import SANDBOX, a_country
-from tests.store.test_store_events import types_of
+from tests.store.numbering import SANDBOX, a_country, a_new_lease, let_days_pass
+from tests.store.test_store_events import events_of, types_of
 
 WELL = Share(850, 1000)
 OPENED = Breaker(state=BreakerState.OPEN, probe_at=datetime(2026, 11, 24, tzinfo=UTC))
@@ -63,9 +65,11 @@ async def known_as(database: Database, number: NumberFacts, record: NumberRecord
         assert await write_number(connection, number.id, KnownNumber(known.version, record))
 
 
-def a_record(*, proved: int = 85, blocked: int = 0) -> NumberRecord:
-    nothing = Share(0, 100)
-    return NumberRecord(proved=Share(proved, 100), received=Share(90, 100), blocked=Share(blocked, 100), spam=nothing)
+def a_record(*, proved: int = 85, blocked: int = 0, total: int = 100) -> NumberRecord:
+    received = Share(total * 9 / 10, total)
+    return NumberRecord(
+        proved=Share(proved, total), received=received, blocked=Share(blocked, total), spam=Share(0, total)
+    )
 
 
 async def state_of(database: Database, number: NumberFacts) -> NumberFacts:
@@ -141,46 +145,124 @@ async def test_a_route_that_does_its_work_is_left_alone(database: Database) -> N
     assert await decided(database, country) == []
 
 
-async def test_a_number_that_does_worse_than_its_pool_is_set_aside_and_comes_back_with_nothing_known(
-    database: Database,
-) -> None:
+async def set_aside(database: Database, *, record: NumberRecord | None = None) -> tuple[NumberFacts, NumberFacts]:
+    """Return a number that does well, and one of the same pool that was set aside and whose time is over."""
     country, _ = await a_route(database, Health())
     good, bad = await a_sender(database, country), await a_sender(database, country)
     await known_as(database, good, a_record())
-    await known_as(database, bad, a_record(proved=5))
-
+    await known_as(database, bad, record or a_record(proved=5))
     await judge(database)
     aside = await state_of(database, bad)
     await let_quarantine_end(database, bad)
-    await judge(database)
-    back = await state_of(database, bad)
+    return good, aside
+
+
+async def kinds_of(database: Database, number: NumberFacts) -> list[Decided]:
+    """Return what was decided of a number, the first first."""
+    found = await decided(database, number.country)
+    return [each.kind for each in reversed(found) if each.subject == public_id(number.id)]
+
+
+async def test_a_number_that_does_worse_than_its_pool_is_set_aside_and_then_tried_with_nothing_known(
+    database: Database,
+) -> None:
+    good, aside = await set_aside(database)
+
+    await asyncio.gather(*(judge(database) for _ in range(4)))
+    tried = await state_of(database, aside)
     await judge(database)
 
     assert (aside.state, aside.state_reason, aside.relapses) == (NumberState.QUARANTINED, "conversion_low", 1)
     assert aside.state_until is not None
-    assert (back.state, (await state_of(database, bad)).state) == (NumberState.AVAILABLE, NumberState.AVAILABLE)
-    assert (await state_of(database, good)).state is NumberState.AVAILABLE
-    assert {each.subject for each in await decided(database, country)} == {public_id(bad.id)}
+    assert (tried.state, tried.is_probing, tried.state_reason) == (NumberState.AVAILABLE, True, "conversion_low")
+    assert await state_of(database, good) == good
+    assert await kinds_of(database, aside) == [Decided.NUMBER_QUARANTINED, Decided.NUMBER_PROBING]
 
 
-async def test_a_number_refused_for_its_sender_is_set_aside_longer_each_time(database: Database) -> None:
+async def test_ten_codes_that_came_back_end_a_trial(database: Database) -> None:
+    _, aside = await set_aside(database)
+    await judge(database)
+
+    await known_as(database, aside, a_record(proved=9, total=9))
+    await judge(database)
+    too_few = await state_of(database, aside)
+    await known_as(database, aside, a_record(proved=10, total=10))
+    await asyncio.gather(*(judge(database) for _ in range(4)))
+    back = await state_of(database, aside)
+
+    assert too_few.is_probing
+    assert (back.state, back.is_probing, back.state_reason) == (NumberState.AVAILABLE, False, None)
+    assert await kinds_of(database, aside) == [
+        Decided.NUMBER_QUARANTINED,
+        Decided.NUMBER_PROBING,
+        Decided.NUMBER_RESTORED,
+    ]
+    (*_, evidence) = [each.evidence for each in reversed(await decided(database, aside.country))]
+    assert (evidence["seen_of_1000"], evidence["seen"], evidence["expected_from"]) == (1000, 10, 100)
+
+
+async def test_a_number_that_fails_its_trial_is_set_aside_twice_as_long(database: Database) -> None:
+    _, aside = await set_aside(database)
+    await judge(database)
+
+    await known_as(database, aside, a_record(proved=0, total=20))
+    await judge(database)
+    again = await state_of(database, aside)
+
+    assert (again.state, again.relapses, again.is_probing) == (NumberState.QUARANTINED, 2, False)
+    assert hours_of(again) == 48
+
+
+def hours_of(aside: NumberFacts) -> int:
+    assert aside.state_until is not None
+    return round((aside.state_until - aside.changed_at) / timedelta(hours=1))
+
+
+async def test_one_that_did_its_work_for_a_month_is_set_aside_for_a_day(database: Database) -> None:
+    _, aside = await set_aside(database)
+    await judge(database)
+    await known_as(database, aside, a_record(proved=10, total=10))
+    await judge(database)
+    await let_days_pass(database, aside.id, days=30)
+
+    await known_as(database, aside, a_record(blocked=40))
+    await judge(database)
+    again = await state_of(database, aside)
+
+    assert (again.state_reason, again.relapses, hours_of(again)) == ("sender_blocked", 1, 24)
+
+
+async def test_an_account_is_told_that_its_number_is_on_trial_and_that_it_stood_it(database: Database) -> None:
     country, _ = await a_route(database, Health())
-    number = await a_sender(database, country)
+    caller, number = await a_caller(database), await a_sender(database, country)
+    await lend(database, number, caller)
     await known_as(database, number, a_record(blocked=40))
-    lasts = []
 
-    for _ in range(2):
-        await judge(database)
-        aside = await state_of(database, number)
-        assert aside.state_reason == "sender_blocked"
-        assert aside.state_until is not None
-        decision, *_ = await decided(database, country)
-        lasts.append(aside.state_until - decision.decided_at)
-        await let_quarantine_end(database, number)
-        await judge(database)
-        await known_as(database, number, a_record(blocked=40))
+    await judge(database)
+    await let_quarantine_end(database, number)
+    await judge(database)
+    await known_as(database, number, a_record(proved=10, total=10))
+    await judge(database)
 
-    assert [round(each / timedelta(hours=1)) for each in lasts] == [24, 48]
+    told = [(each.data["status"], each.data["reason"]) for each in await events_of(database, caller)]
+    assert told == [("quarantined", "sender_blocked"), ("leased", "probing"), ("leased", "proved")]
+
+
+async def test_a_number_on_trial_is_neither_leased_nor_spared_nor_a_measure_for_others(database: Database) -> None:
+    good, aside = await set_aside(database)
+    await judge(database)
+    await known_as(database, aside, a_record(proved=95, total=100))
+    await known_as(database, good, a_record(proved=40, total=100))
+    caller = await a_caller(database)
+    async with database.transaction() as connection:
+        spared = await set_longest_aside(connection, good.country, environment=SANDBOX, reason="rotated", lasts_s=60)
+        taken = await take_number(connection, a_new_lease(caller, good.country))
+        none = await take_number(connection, a_new_lease(caller, good.country))
+
+    assert spared is None
+    assert taken is not None
+    assert taken[0].id == good.id
+    assert none is None
 
 
 async def let_quarantine_end(database: Database, number: NumberFacts) -> None:

@@ -21,6 +21,7 @@ from store.attempts import explanations_of, plan_attempt, read_attempt
 from store.authorisations import Pair, authorise, revoke
 from store.engine import Database
 from store.number_tables import RoutingLease, SenderNumber
+from store.number_trials import begin_trial
 from store.numbers import move_number
 from store.plans import Routed, plan_of
 from store.route_health import Group, begin_health, read_health, write_health
@@ -319,6 +320,24 @@ async def begun_without_probe(database: Database, country: str) -> Routed:
     while (routed := await begun(database, await pending_to(database, country))).candidate.probes:
         continue
     return routed
+
+
+async def test_a_number_on_trial_is_passed_over_but_for_the_few_messages_that_try_it(database: Database) -> None:
+    country = a_country()
+    well, tried = await a_sender(database, country), await a_sender(database, country)
+    async with database.transaction() as connection:
+        values: dict[str, Any] = {"seen": NumberState.AVAILABLE, "then": NumberState.QUARANTINED, "lasts_s": 0}
+        assert await move_number(connection, tried.id, **values) is not None
+        assert await begin_trial(connection, tried) is not None
+    router = a_router()
+
+    chosen = [await begun(database, await pending_to(database, country), router=router) for _ in range(12)]
+
+    for each in chosen:
+        explanation = of_text(each.explanation)
+        is_tried = explanation.seed % 50 == 1
+        assert each.candidate.number_id == (tried.id if is_tried else well.id)
+        assert [rule for gone in explanation.removed for rule in gone.rules] == ([] if is_tried else [Rule.QUARANTINED])
 
 
 async def test_a_region_whose_workers_are_gone_is_passed_over(database: Database) -> None:

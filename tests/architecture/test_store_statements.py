@@ -78,6 +78,8 @@ EXCEPTIONS = {
     "store.number_upkeep._ORDERED": _POOL,
     "store.number_upkeep._OVERDUE": _UPKEEP,
     "store.number_upkeep._TOUCH": _POOL,
+    "store.number_trials._BEGIN": _POOL,
+    "store.number_trials._END": _POOL,
     "store.numbers._MOVE_UNUSED": _POOL,
     "store.number_views._FIND": _POOL,
     "store.number_views._WITH_LEASE": "the beginning of the others, which all name the environment",

@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,7 @@ from services.numbers import Numbers, TermsRequest
 from store.audit_reading import chain_rows
 from store.engine import Database
 from store.number_leases import lease_of_number
+from store.number_trials import begin_trial
 from store.numbers import find_number, move_number
 from tests.building import FakeJudges, FakeKeepers, a_caller, a_verification, an_attempt
 from tests.services.numbering import allowance, an_operator, leasing
@@ -138,15 +140,40 @@ async def test_a_number_that_people_or_carriers_turned_against_is_not_rotated_aw
             then=_S.QUARANTINED,
             reason="sender_blocked",
             lasts_s=86_400,
-            is_relapse=True,
+            relapses=1,
         )
 
     with pytest.raises(QuarantineHoldsError):
         await operations(database).rotate(caller, view.number.id)
     with pytest.raises(QuarantineHoldsError):
         await operations(database).restore(caller, view.number.id)
-    restored = await operations(database).restore(replace(caller, scopes=frozenset({Scope.ACCOUNTS})), view.number.id)
+    restored = await operations(database).restore(_running_the_instance(caller), view.number.id)
     assert restored.number.state is _S.LEASED
+
+
+def _running_the_instance(caller: Caller) -> Caller:
+    return replace(caller, scopes=frozenset({Scope.ACCOUNTS}))
+
+
+async def test_what_a_number_was_set_aside_for_holds_while_it_is_on_trial(database: Database) -> None:
+    caller = await a_caller(database)
+    view = await a_leased(database, caller, "BA")
+    await a_number(database, "BA")
+    aside: dict[str, Any] = {"seen": _S.LEASED, "then": _S.QUARANTINED, "reason": "spam_reported", "lasts_s": 60}
+    async with database.transaction() as connection:
+        assert await move_number(connection, view.number.id, **aside, relapses=1) is not None
+        on_trial = await begin_trial(connection, view.number)
+
+    assert on_trial is not None
+    assert (on_trial.state, on_trial.is_probing) == (_S.LEASED, True)
+    with pytest.raises(QuarantineHoldsError):
+        await operations(database).rotate(caller, view.number.id)
+    with pytest.raises(QuarantineHoldsError):
+        await operations(database).restore(caller, view.number.id)
+    with pytest.raises(NumberStateError):
+        await operations(database).quarantine(caller, view.number.id, hours=1)
+    restored = await operations(database).restore(_running_the_instance(caller), view.number.id)
+    assert (restored.number.state, restored.number.is_probing) == (_S.LEASED, False)
 
 
 async def test_who_rotates_all_the_time_is_stopped(database: Database) -> None:

@@ -111,7 +111,7 @@ async def test_of_two_that_move_a_number_one_does(database: Database) -> None:
             then=NumberState.QUARANTINED,
             reason="conversion_low",
             lasts_s=86_400,
-            is_relapse=True,
+            relapses=1,
         )
         late = await move_number(connection, number.id, seen=NumberState.AVAILABLE, then=NumberState.SUSPENDED)
 
@@ -205,7 +205,7 @@ async def test_numbers_that_were_never_in_trouble_are_lent_first(database: Datab
             seen=NumberState.AVAILABLE,
             then=NumberState.QUARANTINED,
             lasts_s=1,
-            is_relapse=True,
+            relapses=1,
         )
         await move_number(connection, troubled.id, seen=NumberState.QUARANTINED, then=NumberState.AVAILABLE)
 

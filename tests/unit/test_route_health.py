@@ -22,11 +22,16 @@ from rules.routing.breaker import (
     probe_taken,
 )
 from rules.routing.health import (
+    PROBES_TO_RETURN,
+    TRIAL_AT_MOST,
     NumberRecord,
     Trouble,
     has_fallen,
+    has_proved_itself,
     has_returned,
+    in_a_row,
     quarantine,
+    relapse_of,
     score,
     trouble_of,
 )
@@ -205,6 +210,73 @@ def test_a_number_is_set_aside_for_what_sets_it_apart_from_its_pool(
     number: NumberRecord, trouble: Trouble | None
 ) -> None:
     assert trouble_of(number, pool=POOL) is trouble
+
+
+def on_trial(proved: int, total: int, *, blocked: int = 0) -> NumberRecord:
+    return a_record(proved, received=total, blocked=blocked, total=total)
+
+
+@given(st.lists(st.booleans(), max_size=TRIAL_AT_MOST + 20))
+def test_a_trial_ends_one_way_or_the_other_and_never_both(outcomes: list[bool]) -> None:
+    number = on_trial(sum(outcomes), len(outcomes))
+    is_proved, relapse = has_proved_itself(number, pool=POOL), relapse_of(number, pool=POOL)
+
+    assert not (is_proved and relapse)
+    if len(outcomes) < PROBES_TO_RETURN:
+        assert not is_proved
+        assert relapse is None
+    if len(outcomes) >= TRIAL_AT_MOST:
+        assert is_proved or relapse
+
+
+@given(total=st.integers(PROBES_TO_RETURN, TRIAL_AT_MOST), proved=st.integers(0, TRIAL_AT_MOST - 1))
+def test_one_more_code_that_came_back_never_speaks_against_a_number_on_trial(total: int, proved: int) -> None:
+    less, more = on_trial(min(proved, total - 1), total), on_trial(min(proved + 1, total), total)
+
+    assert has_proved_itself(more, pool=POOL) >= has_proved_itself(less, pool=POOL)
+    assert (relapse_of(more, pool=POOL) is None) >= (relapse_of(less, pool=POOL) is None)
+
+
+def test_ten_codes_that_all_came_back_prove_a_number_and_fifteen_that_did_not_prove_the_contrary() -> None:
+    assert has_proved_itself(on_trial(10, 10), pool=POOL)
+    assert relapse_of(on_trial(0, 15), pool=POOL) is Trouble.CONVERSION_LOW
+
+
+def test_a_number_refused_for_its_sender_has_not_proved_itself_whatever_came_back() -> None:
+    number = on_trial(10, 12, blocked=2)
+
+    assert not has_proved_itself(number, pool=POOL)
+    assert relapse_of(number, pool=POOL) is Trouble.SENDER_BLOCKED
+
+
+def test_where_the_pool_has_no_other_number_one_that_works_proves_itself_and_one_that_does_not_does_not() -> None:
+    nothing = on_trial(0, 0)
+
+    assert has_proved_itself(on_trial(9, 10), pool=nothing)
+    assert not has_proved_itself(on_trial(2, 10), pool=nothing)
+    assert relapse_of(on_trial(2, TRIAL_AT_MOST), pool=nothing) is Trouble.CONVERSION_LOW
+
+
+def test_good_numbers_come_back_and_bad_ones_do_not() -> None:
+    rng = random.Random(1)
+
+    def comes_back(rate: float) -> bool:
+        proved = 0
+        for total in range(1, TRIAL_AT_MOST + 1):
+            proved += rng.random() < rate
+            if relapse_of(on_trial(proved, total), pool=POOL) is not None:
+                return False
+            if has_proved_itself(on_trial(proved, total), pool=POOL):
+                return True
+        return False
+
+    assert sum(comes_back(0.85) for _ in range(400)) >= 390
+    assert sum(comes_back(0.2) for _ in range(400)) <= 10
+
+
+@pytest.mark.parametrize(("days", "before"), [(0, 3), (29, 3), (30, 0)])
+def test_a_number_that_did_its_work_for_a_month_is_set_aside_as_if_for_the_first_time(days: int, before: int) -> None:
+    assert in_a_row(relapses=3, in_service_for=timedelta(days=days)) == before
 
 
 def test_when_the_whole_pool_is_bad_its_numbers_are_not_to_blame() -> None:
