@@ -35,6 +35,7 @@ from activities.delivery import DeliveryActivities
 from activities.numbers import NumberActivities
 from activities.planning import PlanningActivities
 from activities.pool_health import PoolHealthActivities
+from activities.rotating import Rotating
 from activities.upkeep import UpkeepActivities
 from activities.webhooks import WebhookActivities
 from domain.messages import VERIFICATION_QUEUE, WEBHOOK_QUEUE, carrier_queue
@@ -159,6 +160,7 @@ def _workflow_worker(
     starter, audit = VerificationWorkflows(client), AuditKeeping(database=database, signer=AuditSigner(keys.audit_seed))
     router = Router(RouteBook(catalog=catalog(settings), takes=sender_types()))
     keeper = NumberLeaseWorkflows(client)
+    rotating = Rotating(database=database, keeper=keeper, quota=settings.numbers_per_account)
     mending = UpkeepActivities(
         database=database, starter=starter, waker=watch, keeper=keeper, audit=audit, failures_cap=cap
     )
@@ -176,7 +178,7 @@ def _workflow_worker(
             PlanningActivities(database=database, router=router).plan_next,
             ConclusionActivities(database=database, failures_cap=cap).conclude,
             mending.mend,
-            PoolHealthActivities(database=database).judge_pools,
+            PoolHealthActivities(database=database, rotating=rotating).judge_pools,
             numbers.tend,
         ],
         workflow_runner=QuickSandbox(),

@@ -4,6 +4,7 @@ from temporalio import activity
 
 from activities.judging_numbers import JudgingNumbers
 from activities.judging_routes import JudgingRoutes
+from activities.rotating import Rotating
 from domain.messages import PoolHealthReport
 from rules.routing.verdicts import Decided
 from store.engine import Database
@@ -11,10 +12,11 @@ from store.route_decisions import countries_with_news
 
 
 class PoolHealthActivities:
-    """Judge the routes towards each country, and the numbers of its pool."""
+    """Judge the routes towards each country, and the numbers of its pool; without `rotating` none is replaced."""
 
-    def __init__(self, *, database: Database) -> None:
+    def __init__(self, *, database: Database, rotating: Rotating | None = None) -> None:
         self._database = database
+        self._rotating = rotating
         self._routes, self._numbers = JudgingRoutes(database), JudgingNumbers(database)
 
     @activity.defn
@@ -26,6 +28,8 @@ class PoolHealthActivities:
         for environment, country in countries:
             made += await self._routes.judge(environment, country)
             made += await self._numbers.judge(environment, country)
+        if self._rotating is not None:
+            made += await self._rotating.rotate()
         return PoolHealthReport(
             demoted=made.count(Decided.ROUTE_DEMOTED),
             restored=made.count(Decided.ROUTE_RESTORED),
@@ -34,4 +38,5 @@ class PoolHealthActivities:
             opened=made.count(Decided.BREAKER_OPENED),
             closed=made.count(Decided.BREAKER_CLOSED),
             tried=made.count(Decided.NUMBER_PROBING),
+            rotated=made.count(Decided.NUMBER_ROTATED),
         )

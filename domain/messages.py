@@ -198,6 +198,7 @@ class PoolHealthReport:
     opened: int = 0
     closed: int = 0
     tried: int = 0
+    rotated: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -136,6 +136,8 @@ class RoutePolicyFacts:
     """How an account's messages reach a country. A wait of None is the learnt one; a cap of None is none.
 
     `is_resent`: a message whose code has not come back after the wait is followed by one on the next route.
+    `is_rotated`: a number that the account has alone, in one of these pools, is replaced when it is set aside for its
+    health.
     """
 
     country: str
@@ -149,3 +151,4 @@ class RoutePolicyFacts:
     receipt_wait_s: int | None = None
     verify_wait_s: int | None = None
     is_resent: bool = False
+    is_rotated: bool = False

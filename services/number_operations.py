@@ -5,8 +5,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.facts import Caller
-from domain.ids import new_id
-from domain.ids import number_id as public_id
 from domain.number_errors import (
     LeaseEndedError,
     LeaseTooLongError,
@@ -17,7 +15,7 @@ from domain.number_errors import (
 )
 from domain.phone import ensure_country
 from domain.routing import EndReason, LeaseFacts, NumberFacts, NumberState, NumberView, Use
-from rules.routing.health import Trouble
+from rules.routing.health import TURNED_AGAINST
 from rules.routing.lease_life import BY_HAND, DRAIN_S, LONGEST_AHEAD, RETURNS_BY_TIME, ROTATED
 from services.number_allowance import NumberAllowance
 from services.number_changes import by_caller, moved, own_number, wrong_state
@@ -25,8 +23,9 @@ from services.number_workflows import NumberKeepers, wake_if_there
 from services.pool_judging import PoolJudges
 from store.clock import read_clock
 from store.engine import Database
-from store.number_leases import NewLease, end_lease, lease_of_number, renew_lease, take_number
-from store.number_news import By, tell_moved, tell_renewed, tell_started
+from store.number_leases import end_lease, lease_of_number, renew_lease
+from store.number_news import By, tell_moved, tell_renewed
+from store.number_replacing import take_replacement, tell_replaced
 from store.number_trials import end_trial
 from store.number_upkeep import touch_number
 from store.numbers import move_seen
@@ -35,8 +34,6 @@ from store.pool_rotation import set_longest_aside
 _S = NumberState
 _HOUR_S = 3_600
 ROTATION_H = 24
-# Whoever replaces a number that recipients or carriers turned against spreads; the next one would be worn out as well.
-_TURNED_AGAINST = frozenset({Trouble.SENDER_BLOCKED, Trouble.SPAM_REPORTED})
 _LENT = frozenset({_S.LEASED, _S.QUARANTINED, _S.SUSPENDED})
 
 
@@ -93,7 +90,7 @@ class NumberOperations:
             lease = _lease_of(view)
             if lease.use is not Use.DEDICATED or view.number.state not in _LENT:
                 raise wrong_state(view.number, "Only a number that the account has alone is replaced.")
-            if view.number.state_reason in _TURNED_AGAINST:
+            if view.number.state_reason in TURNED_AGAINST:
                 raise QuarantineHoldsError(
                     f"The number is set aside for {view.number.state_reason}. Another one would meet the same: mend "
                     "what is sent, and to whom.",
@@ -102,10 +99,7 @@ class NumberOperations:
             await self._allowance.ensure_no_harvesting(connection, caller)
             new = await self._replace(connection, view.number, lease)
             old, by = await self._end(connection, caller, view, reason=EndReason.ROTATED)
-            replaces = {"replaces": public_id(old.id)}
-            await tell_moved(connection, new.number, before=_S.AVAILABLE, by=by, **replaces)
-            await tell_started(connection, new.number, _lease_of(new), by=by, is_paid=True)
-            await tell_moved(connection, old, before=view.number.state, by=by)
+            await tell_replaced(connection, before=view.number, old=old, new=new.number, lease=_lease_of(new), by=by)
         await self._moved_on(old, new.number)
         return new
 
@@ -239,17 +233,7 @@ class NumberOperations:
         left_s = int((lease.expires_at - await read_clock(connection)).total_seconds())
         if left_s < 1:
             raise _ended()
-        new = NewLease(
-            id=new_id(),
-            account_id=lease.account_id,
-            environment=lease.environment,
-            country=old.country,
-            sender_type=old.sender_type,
-            period_days=lease.period_days,
-            is_renewed=lease.is_renewed,
-            lasts_s=left_s,
-        )
-        taken = await take_number(connection, new)
+        taken = await take_replacement(connection, old, lease, left_s=left_s)
         if taken is None:
             raise PoolEmptyError(
                 f"The pool of {old.country} has no {old.sender_type} to take this one's place.",

@@ -231,6 +231,7 @@ async def _tell(connection: AsyncConnection, caller: Caller, policy: RoutePolicy
             "receipt_wait_s": policy.receipt_wait_s,
             "verify_wait_s": policy.verify_wait_s,
             "auto_resend": policy.is_resent,
+            "auto_rotate": policy.is_rotated,
         },
     )
     await record(connection, entry)

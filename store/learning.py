@@ -67,7 +67,7 @@ _BEGIN = {
     "sqlite": sqlite.insert(_number).on_conflict_do_nothing(index_elements=["number_id"]),
     "postgresql": postgresql.insert(_number).on_conflict_do_nothing(index_elements=["number_id"]),
 }
-_COUNTS = ("proved", "judged", "received", "accepted", "blocked", "spam", "answered")
+_COUNTS = ("proved", "judged", "received", "accepted", "blocked", "spam", "throttled", "answered")
 _READ = select(_number).where(_number.c.number_id.in_(bindparam("of_numbers", expanding=True)))
 _WRITE = (
     update(_number)
@@ -115,6 +115,7 @@ async def write_number(connection: AsyncConnection, number_id: UUID, known: Know
         "new_accepted": record.received.total,
         "new_blocked": record.blocked.of,
         "new_spam": record.spam.of,
+        "new_throttled": record.throttled.of,
         "new_answered": record.spam.total,
     }
     return bool((await connection.execute(_WRITE, values)).rowcount)
@@ -127,6 +128,7 @@ def number_record(row: Any) -> NumberRecord:
         received=Share(row.received, row.accepted),
         blocked=Share(row.blocked, row.answered),
         spam=Share(row.spam, row.answered),
+        throttled=Share(row.throttled, row.answered),
     )
 
 

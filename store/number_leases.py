@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Integer, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, Boolean, Integer, bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.routing import COUNTED, EndReason, LeaseFacts, NumberFacts, NumberState, Use
@@ -29,6 +29,7 @@ _AVAILABLE = (
         _number.c.state == fixed(NumberState.AVAILABLE),
         _number.c.account_id.is_(None),
         _number.c.probing_since.is_(None),
+        _number.c.monthly_micros <= func.coalesce(bindparam("most_micros", type_=BigInteger), _number.c.monthly_micros),
         # One that an account leases for its pool stays there.
         ~select(_lease.c.id).where(_lease.c.number_id == _number.c.id, _lease.c.ended_at.is_(None)).exists(),
     )
@@ -142,7 +143,7 @@ _RELEASED = select(func.count()).where(
 class NewLease:
     """What an account asks for: a number of a country and type, for so many days, renewed or not.
 
-    `lasts_s` is how long the first period lasts, where that is not a whole one.
+    `lasts_s` is how long the first period lasts, where that is not a whole one; `most_micros` what a month may cost.
     """
 
     id: UUID
@@ -154,6 +155,7 @@ class NewLease:
     is_renewed: bool
     use: Use = Use.DEDICATED
     lasts_s: int | None = None
+    most_micros: int | None = None
 
 
 async def take_number(connection: AsyncConnection, new: NewLease) -> tuple[NumberFacts, LeaseFacts] | None:
@@ -163,6 +165,7 @@ async def take_number(connection: AsyncConnection, new: NewLease) -> tuple[Numbe
         "of_country": new.country,
         "of_type": new.sender_type,
         "for_account": new.account_id,
+        "most_micros": new.most_micros,
     }
     row = (await connection.execute(_TAKE, values)).one_or_none()
     if row is None:

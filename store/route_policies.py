@@ -59,6 +59,7 @@ async def put_policy(
         "receipt_wait_s": policy.receipt_wait_s,
         "verify_wait_s": policy.verify_wait_s,
         "is_resent": policy.is_resent,
+        "is_rotated": policy.is_rotated,
         "changed_at": now(),
     }
     await connection.execute(_PUT[connection.dialect.name].values(**values))

@@ -17,6 +17,7 @@ class RoutePolicy(SQLModel, table=True):
     """How an account's messages reach a country; country `**` is everywhere else. `backups` are countries, spaced.
 
     A null wait is the learnt one. `is_resent`: what is not proved in that time is followed by itself.
+    `is_rotated`: numbers of the account's own that are set aside are replaced by themselves.
     """
 
     __tablename__ = "route_policy"
@@ -47,6 +48,7 @@ class RoutePolicy(SQLModel, table=True):
     receipt_wait_s: int | None = None
     verify_wait_s: int | None = None
     is_resent: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    is_rotated: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     changed_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -102,7 +104,7 @@ class NumberHealth(SQLModel, table=True):
     """What is known of a number: discounted counts. Written by who read `version`, and by nobody else.
 
     Of `judged` messages so many were `proved`, of `accepted` ones so many `received`, of `answered` ones so many
-    refused as `blocked` or `spam`.
+    refused as `blocked`, as `spam`, or as too fast.
     """
 
     __tablename__ = "number_health"
@@ -118,6 +120,7 @@ class NumberHealth(SQLModel, table=True):
     accepted: float = 0.0
     blocked: float = 0.0
     spam: float = 0.0
+    throttled: float = Field(default=0.0, sa_column_kwargs={"server_default": text("0")})
     answered: float = 0.0
 
 

@@ -61,6 +61,11 @@ class PolicyIn(StrictBody):
         default=False,
         description="Whether that resend is made by itself, on the next route, within these limits and the number's.",
     )
+    auto_rotate: Annotated[bool, Strict()] = Field(
+        default=False,
+        description="Whether a number that you have alone is replaced by another of its pool and kind, no dearer, when "
+        "it is set aside for its health; never one that recipients or carriers turned against.",
+    )
 
     def to_policy(self, destination: str) -> RoutePolicyFacts:
         """Return the policy for a country, or by default."""
@@ -76,6 +81,7 @@ class PolicyIn(StrictBody):
             receipt_wait_s=self.receipt_wait_s,
             verify_wait_s=self.verify_wait_s,
             is_resent=self.auto_resend,
+            is_rotated=self.auto_rotate,
         )
 
 
@@ -94,6 +100,7 @@ class PolicyOut(BaseModel):
     receipt_wait_s: int | None
     verify_wait_s: int | None
     auto_resend: bool
+    auto_rotate: bool
 
     @classmethod
     def of(cls, view: PolicyView) -> "PolicyOut":
@@ -112,6 +119,7 @@ class PolicyOut(BaseModel):
             receipt_wait_s=policy.receipt_wait_s,
             verify_wait_s=policy.verify_wait_s,
             auto_resend=policy.is_resent,
+            auto_rotate=policy.is_rotated,
         )
 
 

@@ -24,6 +24,8 @@ POOL_PRIOR_ATTEMPTS = 4
 # Two in a hundred refused for their sender are no accident any more.
 BLOCKED_SHARE = 0.02
 SPAM_SHARE = 0.01
+# Told "too fast" one time in five, and twice as often as its pool's others, a number carries less than it should.
+THROTTLED_SHARE, THROTTLED_OF_THE_POOL = 0.2, 2
 RECEIPTS_OF_THE_POOL = 0.5
 FIRST_QUARANTINE_H, LONGEST_QUARANTINE_H = 24, 24 * 30
 # Of a pool's messages, at most this share goes to what is set aside, to see whether it is back.
@@ -44,6 +46,15 @@ class Trouble(StrEnum):
     RECEIPTS_LOW = "receipts_low"
     SENDER_BLOCKED = "sender_blocked"
     SPAM_REPORTED = "spam_reported"
+    THROTTLED = "throttled"
+
+
+# Whoever replaces a number that recipients or carriers turned against spreads; the next one would be worn out as well.
+TURNED_AGAINST = frozenset({Trouble.SENDER_BLOCKED, Trouble.SPAM_REPORTED})
+MAY_BE_ROTATED = frozenset({Trouble.CONVERSION_LOW, Trouble.RECEIPTS_LOW, Trouble.THROTTLED})
+
+
+_NONE = Share(0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +65,7 @@ class NumberRecord:
     received: Share
     blocked: Share
     spam: Share
+    throttled: Share = _NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +103,13 @@ def trouble_of(
         return Trouble.SPAM_REPORTED
     if _is_over(number.blocked, BLOCKED_SHARE):
         return Trouble.SENDER_BLOCKED
+    if _is_throttled(number.throttled, pool.throttled):
+        return Trouble.THROTTLED
     if number.proved.total < attempts_at_least:
         return None
     if _is_far_below(number.proved, pool.proved, of=OF_THE_POOL):
         return Trouble.CONVERSION_LOW
-    if _is_far_below(number.received, pool.received, of=RECEIPTS_OF_THE_POOL):
-        return Trouble.RECEIPTS_LOW
-    return None
+    return Trouble.RECEIPTS_LOW if _is_far_below(number.received, pool.received, of=RECEIPTS_OF_THE_POOL) else None
 
 
 def relapse_of(number: NumberRecord, *, pool: NumberRecord) -> Trouble | None:
@@ -134,6 +146,12 @@ def quarantine(*, relapses: int, now: datetime) -> Quarantine:
 def _is_over(share: Share, limit: float) -> bool:
     """Say whether a share is surely over a limit: what it can be trusted to be, with nothing believed before."""
     return lower_bound(share, confidence=CONFIDENCE, prior=Share(limit, 1)) > limit
+
+
+def _is_throttled(number: Share, pool: Share) -> bool:
+    """Say whether a number is told "too fast" more than its pool's others are: then it is not the connection."""
+    is_told_more = pool.total > 0 and number.rate >= THROTTLED_OF_THE_POOL * pool.rate
+    return is_told_more and _is_over(number, THROTTLED_SHARE)
 
 
 def _is_far_below(number: Share, pool: Share, *, of: float) -> bool:

@@ -113,6 +113,9 @@ def learnt_of_number(record: NumberRecord, outcome: Outcome) -> NumberRecord:
             record,
             blocked=_counted(record.blocked, is_of=kind is FailureClass.BLOCKED_SENDER, keeps=NUMBER_KEEPS),
             spam=_counted(record.spam, is_of=kind is FailureClass.BLOCKED_CONTENT, keeps=NUMBER_KEEPS),
+            throttled=_counted(
+                record.throttled, is_of=outcome.answer is SubmissionStatus.THROTTLED, keeps=NUMBER_KEEPS
+            ),
         )
     if outcome.is_proved is not None:
         record = replace(record, proved=_counted(record.proved, is_of=outcome.is_proved, keeps=NUMBER_KEEPS))

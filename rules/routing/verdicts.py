@@ -37,6 +37,7 @@ class Decided(StrEnum):
     NUMBER_QUARANTINED = "number.quarantined"
     NUMBER_PROBING = "number.probing"
     NUMBER_RESTORED = "number.restored"
+    NUMBER_ROTATED = "number.rotated"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +103,7 @@ def pool_record(records: Iterable[NumberRecord]) -> NumberRecord:
             received=_sum(total.received, each.received),
             blocked=_sum(total.blocked, each.blocked),
             spam=_sum(total.spam, each.spam),
+            throttled=_sum(total.throttled, each.throttled),
         )
     return total
 
@@ -130,6 +132,7 @@ def _compared(trouble: Trouble, number: NumberRecord, pool: NumberRecord) -> dic
         Trouble.RECEIPTS_LOW: (number.received, pool.received),
         Trouble.SENDER_BLOCKED: (number.blocked, pool.blocked),
         Trouble.SPAM_REPORTED: (number.spam, pool.spam),
+        Trouble.THROTTLED: (number.throttled, pool.throttled),
     }
     return _evidence(*compared.get(trouble, (number.proved, pool.proved)))
 

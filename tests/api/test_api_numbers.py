@@ -131,7 +131,8 @@ async def test_pools_tell_what_they_hold_and_what_they_carry(account: Api) -> No
 
 
 async def test_a_policy_is_set_read_and_listed(account: Api) -> None:
-    body = {"primary_pool": "GB", "backup_pools": ["US"], "mode": "cheapest", "receipt_wait_s": 9, "auto_resend": True}
+    body = {"primary_pool": "GB", "backup_pools": ["US"], "mode": "cheapest", "receipt_wait_s": 9}
+    body |= {"auto_resend": True, "auto_rotate": True}
 
     before = (await account.client.get("/v1/routes/policies/GB")).json()
     put = await account.client.put("/v1/routes/policies/GB", json=body)
@@ -189,6 +190,7 @@ async def test_everywhere_else_may_be_not_allowed(account: Api) -> None:
         ({"primary_pool": "GB", "backup_pools": ["US", "US"]}, "invalid-policy"),
         ({"primary_pool": "GB", "auto_resend": True, "max_attempts": 1}, "invalid-policy"),
         ({"primary_pool": "GB", "auto_resend": "yes"}, "invalid-request"),
+        ({"primary_pool": "GB", "auto_rotate": 1}, "invalid-request"),
         ({}, "invalid-policy"),
         ({"primary_pool": "AT"}, "no-route"),
         ({"primary_pool": "US", "backup_pools": ["FR"]}, "no-route"),

@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -277,6 +278,18 @@ def test_good_numbers_come_back_and_bad_ones_do_not() -> None:
 @pytest.mark.parametrize(("days", "before"), [(0, 3), (29, 3), (30, 0)])
 def test_a_number_that_did_its_work_for_a_month_is_set_aside_as_if_for_the_first_time(days: int, before: int) -> None:
     assert in_a_row(relapses=3, in_service_for=timedelta(days=days)) == before
+
+
+def throttled(times: int, total: int = 100) -> NumberRecord:
+    return replace(a_record(85, 95, total=100), throttled=Share(times, total))
+
+
+@pytest.mark.parametrize(("pool_times", "trouble"), [(5, Trouble.THROTTLED), (30, None)])
+def test_a_number_told_too_fast_more_than_its_pool_is_set_aside_and_not_for_its_connection(
+    pool_times: int, trouble: Trouble | None
+) -> None:
+    assert trouble_of(throttled(40), pool=throttled(pool_times)) is trouble
+    assert trouble_of(throttled(20), pool=throttled(pool_times)) is None
 
 
 def test_when_the_whole_pool_is_bad_its_numbers_are_not_to_blame() -> None:
