@@ -162,7 +162,13 @@ def _workflow_worker(
     keeper = NumberLeaseWorkflows(client)
     rotating = Rotating(database=database, keeper=keeper, quota=settings.numbers_per_account)
     mending = UpkeepActivities(
-        database=database, starter=starter, waker=watch, keeper=keeper, audit=audit, failures_cap=cap
+        database=database,
+        starter=starter,
+        waker=watch,
+        keeper=keeper,
+        audit=audit,
+        failures_cap=cap,
+        decisions_kept_days=settings.route_decisions_kept_days,
     )
     return Worker(
         client,

@@ -21,6 +21,7 @@ from store.engine import Database
 from store.number_upkeep import overdue_numbers
 from store.plans import announced
 from store.reading_events import forget_old_events
+from store.route_decisions import forget_old_decisions
 from store.upkeep import ForgottenAttempt, forgotten_attempts
 from store.verifications import conclude, due_verifications
 from store.webhook_deliveries import forget_old_deliveries
@@ -67,7 +68,10 @@ class UpkeepActivities:
         keeper: Keeper,
         audit: AuditKeeping,
         failures_cap: int,
+        decisions_kept_days: int,
     ) -> None:
+        """Take what mending needs; decisions about routes and numbers are forgotten after so many days."""
+        self._decisions_kept_days = decisions_kept_days
         self._database = database
         self._audit = audit
         self._starter = starter
@@ -152,6 +156,7 @@ class UpkeepActivities:
             old = await forget_old_events(connection) + await forget_old_deliveries(connection)
             old += await operator_sessions.forget_ended(connection) + await tries.forget_old(connection)
             old += await approvals.forget_old(connection) + await forget_old_blocks(connection)
+            old += await forget_old_decisions(connection, kept_days=self._decisions_kept_days)
             return old_budgets + old_requests + old_sightings + old_tokens + old
 
 

@@ -22,6 +22,7 @@ FIELDS = frozenset(
         "carrier",
         "carrier_code",
         "checkpoint",
+        "country",
         "key_id",
         "lost",
         "regions",

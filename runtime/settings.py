@@ -61,6 +61,7 @@ class Settings(TemporalSettings):
     failures_in_a_row: int = FAILURES_CAP
     wrong_checks_per_hour: int = Field(default=WRONG_CHECKS_PER_HOUR_ACCOUNT, ge=1)
     wrong_checks_per_hour_instance: int = Field(default=WRONG_CHECKS_PER_HOUR_INSTANCE, ge=1)
+    route_decisions_kept_days: int = Field(default=90, ge=1, le=3650)
     numbers_per_account: int = Field(default=10, ge=1, le=100_000)
     routes_file: Path = ROOT / "reference" / "routes.json"
     sandbox_url: str | None = None

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, String, bindparam, insert, or_, select, union
+from sqlalchemy import BindParameter, Integer, String, bindparam, delete, insert, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.audit import JsonScalar
@@ -75,6 +75,14 @@ _LIST = (
 )
 
 
+_DAY_S, _AT_ONCE = 86_400, 5_000
+_OLDEST = select(_decision.c.id).order_by(_decision.c.id).limit(_AT_ONCE).scalar_subquery()
+# By id, of which the smallest are the oldest, so that nothing is searched through.
+_FORGET = delete(_decision).where(
+    _decision.c.id.in_(_OLDEST), _decision.c.decided_at < now_plus(bindparam("kept_s", type_=Integer))
+)
+
+
 async def countries_with_news(connection: AsyncConnection) -> list[tuple[Environment, str]]:
     """Return the countries for which something was learnt lately, or a number is back from quarantine, or on trial."""
     rows = await connection.execute(_WITH_NEWS)
@@ -133,6 +141,11 @@ async def decisions(
 async def forget_record(connection: AsyncConnection, number_id: UUID) -> None:
     """Forget what is known of a number: what it meets from now on is judged alone."""
     await connection.execute(_known.delete().where(_known.c.number_id == number_id))
+
+
+async def forget_old_decisions(connection: AsyncConnection, *, kept_days: int) -> int:
+    """Forget decisions of so many days ago, some thousands at once; return how many."""
+    return int((await connection.execute(_FORGET, {"kept_s": -kept_days * _DAY_S})).rowcount)
 
 
 async def database_now(connection: AsyncConnection) -> datetime:

@@ -35,6 +35,7 @@ from rules.routing.failover import (
     first_route,
 )
 from rules.routing.outlook import Outlook, candidates_of, situation_of
+from store.degraded import DegradedAlarm
 from store.plans import Routed, tried_of
 from store.route_book import RouteBook
 from store.route_health import Group, take_probe
@@ -48,6 +49,7 @@ class Router:
 
     def __init__(self, book: RouteBook) -> None:
         self._book = book
+        self._alarm = DegradedAlarm()
 
     async def begin(
         self,
@@ -67,6 +69,7 @@ class Router:
         sight = await self._look(connection, facts, attempts, last_sender=last_sender)
         found = await _settled(connection, sight, lambda pick: first_route(sight.routes, tried, pick=pick))
         if isinstance(found, Routed):
+            await self._tell_degraded(connection, sight)
             return found
         raise NoRouteError(_why_not(sight))
 
@@ -88,7 +91,22 @@ class Router:
         found = await _settled(
             connection, sight, lambda pick: after_failure(sight.routes, tried, cause=cause, caps=caps, pick=pick)
         )
+        if isinstance(found, Routed):
+            await self._tell_degraded(connection, sight)
         return found or GiveUp(reason="no_route_left")
+
+    async def _tell_degraded(self, connection: AsyncConnection, sight: "_Sight") -> None:
+        facts, decision = sight.facts, sight.decision
+        if decision is None or decision.candidate is None or not decision.explanation.is_degraded:
+            return
+        await self._alarm.tell(
+            connection,
+            decision.candidate,
+            account_id=facts.account_id,
+            environment=facts.environment,
+            country=facts.country,
+            now=facts.read_at,
+        )
 
     async def look(self, connection: AsyncConnection, errand: "Errand", *, last_sender: str | None) -> "Look":
         """Return what a first message would take now, and why; nothing is written, and no probe is taken."""

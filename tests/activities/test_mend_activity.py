@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select, update
@@ -14,14 +14,18 @@ from domain.errors import TemporalUnavailableError
 from domain.facts import Caller
 from domain.messages import SendOrder, StartVerification, UpkeepReport
 from domain.statuses import VerificationStatus
+from rules.routing.verdicts import Decided
 from security.audit_signing import AuditSigner
 from store.engine import Database
 from store.number_upkeep import OVERDUE_AFTER_S
+from store.route_decisions import decisions, keep_decision
+from store.route_tables import RouteDecision
 from store.tables import Attempt, table_of
+from store.times import now_plus
 from store.upkeep import FORGOTTEN_AFTER_S
 from tests.activities.scripted import FAILURES_CAP, ScriptedCarrier, delivery, verification_in
 from tests.building import KEYS, FakeKeepers, a_caller, a_phone, a_planned_attempt, a_verification, pass_time
-from tests.store.numbering import a_country, a_number, due_since
+from tests.store.numbering import SANDBOX, a_country, a_number, due_since
 
 
 @dataclass(slots=True)
@@ -65,6 +69,7 @@ async def mend(database: Database, starter: FakeStarter, *, keeper: FakeKeepers 
         keeper=keeper or FakeKeepers(),
         audit=keeping,
         failures_cap=FAILURES_CAP,
+        decisions_kept_days=90,
     )
     return await ActivityEnvironment().run(upkeep.mend)
 
@@ -171,3 +176,25 @@ async def test_a_number_that_nobody_tends_is_given_its_workflow(database: Databa
 
     assert forgotten.id in keeper.woken
     assert tended.id not in keeper.woken
+
+
+async def decision_ago(database: Database, country: str, *, days: int) -> None:
+    table = table_of(RouteDecision)
+    async with database.transaction() as connection:
+        await keep_decision(
+            connection, country, environment=SANDBOX, decided=Decided.ROUTE_DEMOTED, subject="a test", evidence={}
+        )
+        mine = (table.c.country == country) & (table.c.decided_at > now_plus(-86_400))
+        await connection.execute(update(table).where(mine).values(decided_at=now_plus(-days * 86_400)))
+
+
+async def test_decisions_about_routes_are_forgotten_when_they_are_old(database: Database) -> None:
+    country = a_country()
+    for days in (91, 89):
+        await decision_ago(database, country, days=days)
+
+    await mend(database, FakeStarter())
+
+    async with database.reading() as connection:
+        (left,) = await decisions(connection, environment=SANDBOX, country=country, at_most=10)
+    assert (datetime.now(UTC) - left.decided_at).days == 89
