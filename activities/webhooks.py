@@ -8,9 +8,10 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import random
 from typing import Protocol
+from uuid import UUID
 
 from temporalio import activity
 
@@ -29,7 +30,7 @@ from store.engine import Database
 from store.events import emit
 from store.webhook_dispatch import count_waiting, hold_webhook, record_tries, take_batch, write_state
 
-# Posts are given out for so long; those under way then end in 15 s at most.
+# A batch gives out posts for so long, those under way then end in 15 s at most; and for so long batches follow at once.
 _GIVING_OUT_S = 20.0
 _ALIVE_EVERY_S = 1.5
 _HEADERS = {"content-type": "application/json", "user-agent": "Countersign"}
@@ -61,19 +62,36 @@ class WebhookActivities:
 
     @activity.defn
     async def dispatch(self, order: DispatchOrder) -> DispatchReport:
-        """Post what is due, and say when to come again. Safe to run twice: a receiver knows an event by its id."""
+        """Post what is due, and say when to come again. Safe to run twice: a receiver knows an event by its id.
+
+        Batch after batch, for a while: to be started anew for each costs several times what a batch of one does.
+        """
+        until, report = time.monotonic() + _GIVING_OUT_S, DispatchReport(next_s=0)
+        while not report.is_closed and report.next_s == 0 and time.monotonic() < until:
+            if activity.is_worker_shutdown():
+                break
+            activity.heartbeat()
+            report = await self._one_batch(order.webhook_id, so_far=report)
+        return report
+
+    async def _one_batch(self, webhook_id: UUID, *, so_far: DispatchReport) -> DispatchReport:
         async with self._database.transaction() as connection:
-            batch = await take_batch(connection, order.webhook_id)
+            batch = await take_batch(connection, webhook_id)
         if batch is None:
-            return DispatchReport(is_closed=True)
+            return replace(so_far, is_closed=True)
         if not batch.due:
-            return DispatchReport(next_s=0 if batch.is_more else batch.next_s)
+            return replace(so_far, next_s=0 if batch.is_more else batch.next_s)
         posted = await self._post_all(batch)
         state = after_tries(state_of(batch.endpoint), posted.outcomes)
         is_closed = await self._record(batch.endpoint, posted, state)
         delivered = sum(each.is_delivered for each in posted.tries)
         # Whatever is due next, is best asked of the database: a recovery has made all that waited due.
-        return DispatchReport(is_closed=is_closed, next_s=0, delivered=delivered, failed=len(posted.tries) - delivered)
+        return DispatchReport(
+            is_closed=is_closed,
+            next_s=0,
+            delivered=so_far.delivered + delivered,
+            failed=so_far.failed + len(posted.tries) - delivered,
+        )
 
     async def _post_all(self, batch: Batch) -> _Posted:
         """Post a batch with as many posts at once as the endpoint's pace allows; stop when it turns out to be down."""

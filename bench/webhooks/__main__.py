@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 
 from bench.chaos.installation import Installation, installation
 from bench.load.cpu import Cpu, read_cpu
+from bench.webhooks.crowd import Crowd
 from bench.webhooks.endpoints import OF_ONE, Endpoints
 from domain.webhooks import DeliveryStatus
 from rules.webhooks.schedule import FULL_PACE
@@ -34,8 +35,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.webhooks", description=__doc__)
     parser.add_argument("--events", type=int, default=3_000)
     parser.add_argument("--endpoints", type=int, nargs="+", default=[1, 4])
+    parser.add_argument("--crowd", type=int, help="so many endpoints instead, ten for each account")
+    parser.add_argument("--per-s", type=float, default=40.0, help="deliveries a second that the crowd is to get")
     options = parser.parse_args()
-    asyncio.run(_measure(options.events, options.endpoints))
+    if options.crowd:
+        asyncio.run(_measure_crowd(options.crowd, per_s=options.per_s))
+    else:
+        asyncio.run(_measure(options.events, options.endpoints))
 
 
 async def _measure(events: int, endpoints: list[int]) -> None:
@@ -44,6 +50,13 @@ async def _measure(events: int, endpoints: list[int]) -> None:
         async with installation("postgresql", seed=1) as site:
             for count in endpoints:
                 print(await _product(site, url, events=events // count // OF_ONE * OF_ONE, endpoints=count), flush=True)
+
+
+async def _measure_crowd(endpoints: int, *, per_s: float) -> None:
+    async with _sink() as url, installation("postgresql", seed=1) as site:
+        crowd = await Crowd.gathered(site, url, endpoints=endpoints, pids=_pids(site))
+        async for line in crowd.measured(per_s=per_s):
+            print(line, flush=True)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Endpoints of a bench or a drill, events for them, and a clock of theirs that can be moved on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -57,16 +57,20 @@ class Endpoints:
             dispatchers=DispatcherWorkflows(site.temporal_client),
         )
 
+    def of(self, account_id: UUID) -> "Endpoints":
+        """Return the same for another account."""
+        return replace(self, caller=replace(self.caller, account_id=account_id))
+
     async def make(self, url: str) -> UUID:
         """Return the id of an endpoint that hears of wrong codes, which is what `happen` makes."""
         made = await self.webhooks.create(self.caller, WebhookRequest(url=url, events=("check.failed",)))
         return made.facts.id
 
-    async def happen(self, verifications: int) -> list[str]:
+    async def happen(self, verifications: int, *, of_one: int = OF_ONE) -> list[str]:
         """Have five events happen to each of some verifications, one transaction for each; return their ids."""
         ids: list[str] = []
         for _ in range(verifications):
-            events = _of_one(self.caller)
+            events = _of_one(self.caller, count=of_one)
             async with self.site.database.transaction() as connection:
                 await emit(connection, *events)
             ids += [event_id(each.id) for each in events if each.id is not None]
@@ -92,7 +96,7 @@ class Endpoints:
             await self.dispatchers.wake(each)
 
 
-def _of_one(caller: Caller) -> list[NewEvent]:
+def _of_one(caller: Caller, *, count: int) -> list[NewEvent]:
     verification = new_id()
     return [
         NewEvent(
@@ -104,5 +108,5 @@ def _of_one(caller: Caller) -> list[NewEvent]:
             to="+44••••••0123",
             data={"country": "GB", "checks": at + 1, "checks_left": OF_ONE - at - 1},
         )
-        for at in range(OF_ONE)
+        for at in range(count)
     ]

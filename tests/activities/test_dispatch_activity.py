@@ -16,6 +16,7 @@ from services.webhooks import WebhookRequest, WebhookView
 from store.engine import Database
 from store.reading_events import EventFilters, events_after
 from store.webhook_deliveries import deliveries_of
+from store.webhook_dispatch import TAKEN
 from store.webhooks import Whose, overdue_webhooks, replace_secret, webhooks_with_news
 from tests.activities.webhook_building import (
     Dispatching,
@@ -72,6 +73,19 @@ async def test_what_happens_is_posted_signed_and_in_order(database: Database, di
         verified(webhook, each)
         told = json.loads(each.body)
         assert (told["id"], told["type"], told["version"]) == (each.id, "limit.reached", 1)
+
+
+async def test_one_round_posts_all_that_is_due_and_knows_when_to_come_again(
+    database: Database, dispatching: Dispatching
+) -> None:
+    caller = await a_caller(database)
+    async with sinking() as sink:
+        webhook = await a_webhook(database, caller, f"{sink.url}/hook")
+        await happen(database, caller, TAKEN + 20)
+        report = await dispatching.round(webhook.facts.id)
+
+    assert (report.delivered, report.failed, report.next_s) == (TAKEN + 20, 0, None)
+    assert len(sink.tries()) == len(sink.ledger) == TAKEN + 20
 
 
 async def test_only_what_the_filter_lets_through_is_posted_and_nothing_from_before(
