@@ -23,6 +23,7 @@ from store.engine import Database
 from store.events import emit
 from store.tables import table_of
 from store.webhook_tables import Webhook, WebhookDelivery
+from store.webhooks import Whose
 from tests.building import KEYS
 
 SECRETS = webhook_secrets(KEYS)
@@ -37,6 +38,10 @@ def webhooks_of(database: Database) -> Webhooks:
 async def a_webhook(database: Database, caller: Caller, url: str, **request: Any) -> WebhookView:
     """Return an endpoint at a URL, with its secret."""
     return await webhooks_of(database).create(caller, WebhookRequest(url=url, **request))
+
+
+def whose(webhook: WebhookView) -> Whose:
+    return Whose(account_id=webhook.facts.account_id, environment=webhook.facts.environment)
 
 
 async def happen(database: Database, caller: Caller, times: int = 1, **data: Any) -> list[str]:
