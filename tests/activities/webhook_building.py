@@ -65,7 +65,7 @@ async def happen(database: Database, caller: Caller, times: int = 1, **data: Any
 class Dispatching:
     """The real activity over real sockets, round by round."""
 
-    def __init__(self, database: Database, *, total_s: float = 1.0) -> None:
+    def __init__(self, database: Database, *, total_s: float = 15.0) -> None:
         self.targets = GuardedTargets(policy=POLICY, limits=TargetLimits(total_s=total_s))
         self._activities = WebhookActivities(database=database, poster=self.targets, secrets=SECRETS)
 
