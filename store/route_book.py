@@ -4,7 +4,7 @@ What changed elsewhere is seen when the moment is over. Nothing wrong can be sen
 meanwhile has another fence, which the statement that begins a submission sees.
 """
 
-import time
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
@@ -30,6 +30,11 @@ _Value = TypeVar("_Value")
 _Country = tuple[Environment, str]
 
 
+def _loop_time() -> float:
+    """Return the seconds by which this process's loops sleep, so that what is believed ages as they do."""
+    return asyncio.get_running_loop().time()
+
+
 class RouteBook:
     """Reads what a choice of a route needs, at most once in a moment for each country and each account's policy.
 
@@ -41,7 +46,7 @@ class RouteBook:
         *,
         catalog: Catalog,
         takes: Mapping[str, frozenset[SenderType]],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = _loop_time,
     ) -> None:
         self._catalog = catalog
         self._takes = takes

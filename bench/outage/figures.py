@@ -1,6 +1,6 @@
 """What a drill's messages add up to: the figures that are printed, and those that a run is judged by."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
@@ -40,6 +40,18 @@ def oracle(drill: Drill) -> float:
     return max(each.rate for each in ROUTES if each.name != drill.failing)
 
 
+def best(drill: Drill) -> Figures:
+    """Return the figures of who knows at once what each route converts, and takes the best that is cheapest."""
+    return Figures(
+        healthy=max(each.rate for each in ROUTES),
+        outage=oracle(drill),
+        cost=1.0,
+        back=1.0,
+        reached=1.0,
+        reached_at=WINDOW,
+    )
+
+
 def measure(make: Callable[[int], Strategy], drill: Drill, *, seeds: Sequence[int]) -> Figures:
     """Return the mean figures of a strategy over several seeds; `reached_at` is the median of the runs that did."""
     all_ = [figures_of(run(make(seed), drill, seed=seed), drill) for seed in seeds]
@@ -59,7 +71,7 @@ def mean(all_: Sequence[Figures]) -> Figures:
     )
 
 
-def table(rows: dict[str, Figures], drill: Drill) -> str:
+def table(rows: Mapping[str, Figures], drill: Drill) -> str:
     """Return the figures as they are printed."""
     proofs = "" if drill.proved_s is None else f", proofs {drill.proved_s:g} s"
     told = (
@@ -86,7 +98,7 @@ def figures_of(sent: Sequence[Sent], drill: Drill) -> Figures:
         healthy=fmean(each.is_proved for each in sent[: drill.before]),
         outage=fmean(each.is_proved for each in during),
         cost=fmean(_PRICES[each.route] for each in during) / healthy_price,
-        back=max(shares),
+        back=max(shares, default=0.0),
         reached=float(reached_at is not None),
         reached_at=reached_at,
     )

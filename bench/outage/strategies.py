@@ -98,8 +98,8 @@ class WeightedSwitch:
     """Two carriers by weight, as GOV.UK Notify has them: ten points move, at most once a minute, from one that is bad.
 
     "Bad" is what such a switch can see: over a tenth of the last ten minutes' messages without a receipt, of which a
-    lost message has none. A retry after 300 s, which only a refusal starts, comes too late for a code's life and is no
-    part of what happens here.
+    lost message has none. A retry after 300 s, which only a refusal starts, is part of the
+    hard outages alone (`switch.py`).
     """
 
     STEP, EVERY_S, LOOKS_BACK_S, BAD = 10, 60.0, 600.0, 0.25
@@ -118,6 +118,11 @@ class WeightedSwitch:
     def learn(self, route: str, *, is_proved: bool, sent_s: float) -> None:
         """Remember an outcome of the last minutes."""
         self._seen.append((sent_s, route, is_proved))
+
+    def refused(self, *, now_s: float) -> None:
+        """Move away from the first carrier, which refused a message, once a minute at most."""
+        if now_s - self._moved_s >= self.EVERY_S:
+            self._weight, self._moved_s = max(self._weight - self.STEP, 0), now_s
 
     def _move(self, now_s: float) -> None:
         while self._seen and self._seen[0][0] < now_s - self.LOOKS_BACK_S:

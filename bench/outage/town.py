@@ -1,124 +1,157 @@
-"""An installation on SQLite with three carriers in one pool, and what it runs: nothing of the product is written again.
+"""The running product: API on a socket, workflows on Temporal, workers, the loops that learn and that hold leases.
 
-The product's services, activities, tables and loops are as they are. Two things are not: the clock, which stands until
-it is moved, and Temporal, in whose place a loop calls the same activities in the order of `workflows/verification.py`.
+Two things are not as in production: the clock (`virtual.py`), and the Schedule that runs the health of pools, which
+Temporal's test server does not have: the drill starts that workflow in its place.
 """
 
+import asyncio
 import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from bench.outage.virtual import Clock
+import httpx2
+from starlette.applications import Starlette
+from temporalio.client import Client
+
+from api.app import create_app
+from api.main import parts_of
+from api.parts import Parts
+from bench.outage.calm import Calm
+from bench.outage.carriers import SECRET, Carriers
+from bench.outage.numbers import COUNTRY, REGION, an_account, fill
+from bench.outage.serving import served
+from bench.outage.skipping import SkippedTime, skipped_time
+from bench.outage.virtual import Clock, VirtualLoop
+from bench.outage.workers import workers
 from bench.outage.world import ROUTES
-from domain.access import EVERY_SCOPE
-from domain.facts import Caller
-from domain.ids import new_id
-from domain.messages import StartVerification, VerificationEnded
-from domain.routing import NumberState
-from domain.statuses import Environment
-from rules.protection.checks import CheckLimits
-from rules.routing.catalog import Catalog, SenderType, catalog_of
-from runtime.settings import reference
-from runtime.setup import number_sealer
+from domain.messages import VERIFICATION_QUEUE
+from runtime.logs import configure_logs
+from runtime.settings import Settings
+from runtime.setup import carrier_client
+from runtime.temporal import connect
 from security.key_encryption import KeyEncryptions, LocalKey
 from security.keyring import KeyRing
-from services.checks import Checks
 from services.keys import open_keys
-from services.presenting import Presenter
-from services.refusals import Refusals
-from services.sends import Sends
-from services.wrong_checks import WrongCheckBudget
-from store.accounts import insert_account
-from store.authorisations import Pair, authorise
+from services.lease_keeping import LeaseKeeper
+from services.number_workflows import NumberLeaseWorkflows
+from services.route_learning import RouteLearning
+from services.webhook_dispatchers import DispatcherWorkflows
+from services.workflow_gateway import VerificationWorkflows
 from store.engine import Database
 from store.migrate import migrate
-from store.numbers import NewNumber, keep_number
-from store.route_book import RouteBook
-from store.router import Router
+from workflows.pool_health import SCHEDULE_ID, PoolHealthWorkflow
 
-COUNTRY, REGION, ENVIRONMENT = "GB", "eu", Environment.PRODUCTION
-_UNLIMITED = 1_000_000_000
+_KEK = base64.b64encode(bytes(range(32))).decode()
 _ROUTES = {
-    "carriers": {each.name: {"adapter": "null"} for each in ROUTES},
+    "carriers": {each.name: {"adapter": "sandbox"} for each in ROUTES},
     "everywhere_else": {"primary": COUNTRY, "backups": []},
     "policies": {},
     "senders": [],
 }
 
 
-class Quiet:
-    """Stands where workflows are told of ends: here the loop finds them in the database."""
-
-    async def ping(self) -> None:
-        """Answer."""
-
-    async def start(self, start: StartVerification, *, account_id: object) -> None:
-        """Start nothing."""
-
-    async def send_another(self, start: StartVerification, *, account_id: object) -> None:
-        """Send nothing."""
-
-    async def receipt_was_bad(self, verification_id: object, *, attempt_id: object) -> None:
-        """Tell nobody."""
-
-    def tell_ended(self, verification_id: object, ended: VerificationEnded) -> None:
-        """Tell nobody."""
-
-    async def drain(self) -> None:
-        """Have nothing left to tell."""
-
-
+@dataclass(kw_only=True)
 class Town:
-    """The installation's parts."""
+    """The product, up, with an account's way into it."""
 
-    def __init__(self, *, database: Database, keys: KeyRing, caller: Caller, clock: Clock) -> None:
-        self.database, self.keys, self.caller, self.clock = database, keys, caller, clock
-        self.router = Router(RouteBook(catalog=_catalog(), takes={COUNTRY: frozenset(SenderType)}, clock=clock.read))
-        numbers, refusals = number_sealer(keys), Refusals(database)
-        limits = CheckLimits()
-        self.sends = Sends(keys=keys, numbers=numbers, router=self.router, limits=limits, refusals=refusals)
-        self.checks = Checks(
+    api: httpx2.AsyncClient
+    carriers: Carriers
+    database: Database
+    client: Client
+    time: SkippedTime
+    calm: Calm
+    clock: Clock
+    loop: VirtualLoop
+    judged: int = 0
+
+    async def hop(self, until_s: float) -> None:
+        """Let time pass until the next thing is due in the product, or to a moment before that."""
+        await self.calm.comes()
+        due_s = min(until_s, self.loop.next_due())
+        if due_s > self.clock.now_s:
+            await self.time.pass_by(due_s - self.clock.now_s)
+
+    async def judge(self) -> None:
+        """Run the health of pools, as its Schedule does."""
+        self.judged += 1
+        name = f"{SCHEDULE_ID}-{self.judged}"
+        await self.client.execute_workflow(PoolHealthWorkflow.run, id=name, task_queue=VERIFICATION_QUEUE)
+
+
+@asynccontextmanager
+async def open_town(folder: Path, clock: Clock) -> AsyncIterator[Town]:
+    """Run the product, and carriers for it, in an event loop that lives by the clock."""
+    configure_logs(as_json=True)
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualLoop)  # noqa: S101 - in another one nothing would be skipped
+    world = Carriers()
+    async with AsyncExitStack() as stack:
+        time = await stack.enter_async_context(skipped_time(clock, folder=folder))
+        settings = _settings(folder, await stack.enter_async_context(served(world.app)), time.address)
+        database = Database(settings.database)
+        stack.push_async_callback(database.close)
+        clock.rule(database)
+        calm = Calm(database)
+        await migrate(database)
+        keys = await open_keys(database, KeyEncryptions(LocalKey(_KEK)))
+        await fill(database)
+        key, client = await an_account(database, keys), await connect(settings, keys=keys, is_lazy=False)
+        http = await stack.enter_async_context(carrier_client())
+        for each in workers(settings, database, keys, client, http=http, time=time):
+            await stack.enter_async_context(each)
+        await stack.enter_async_context(LeaseKeeper(database=database, regions=[REGION]).running())
+        await stack.enter_async_context(RouteLearning(database=database).running())
+        url = await stack.enter_async_context(served(_api(settings, database, keys, client, http=http)))
+        api = await stack.enter_async_context(
+            httpx2.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, trust_env=False)
+        )
+        yield Town(
+            api=api,
+            carriers=world,
             database=database,
-            keys=keys,
-            presenter=Presenter(numbers),
-            workflows=Quiet(),
-            budget=WrongCheckBudget(database, per_account=_UNLIMITED, per_instance=_UNLIMITED),
-            failures_cap=limits.failures_in_a_row,
+            client=client,
+            time=time,
+            calm=calm,
+            clock=clock,
+            loop=loop,
         )
 
 
-async def open_town(folder: Path, clock: Clock) -> Town:
-    """Return an installation with a number on each carrier of the drill, at the drill's prices."""
-    database = Database(f"sqlite+aiosqlite:///{folder / 'outage.db'}")
-    clock.rule(database)
-    await migrate(database)
-    keys = await open_keys(database, KeyEncryptions(LocalKey(base64.b64encode(bytes(range(32))).decode())))
-    caller = Caller(
-        account_id=new_id(), account_name="ACME", environment=ENVIRONMENT, key_id="drill", scopes=EVERY_SCOPE
+def _settings(folder: Path, carriers_url: str, temporal_address: str) -> Settings:
+    routes = folder / "routes.json"
+    routes.write_text(json.dumps(_ROUTES), encoding="utf-8")
+    return Settings.model_validate(
+        {
+            "home": folder,
+            "database_url": f"sqlite:///{folder / 'outage.db'}",
+            "master_key": _KEK,
+            "routes_file": routes,
+            "sandbox_url": carriers_url,
+            "sandbox_secret": SECRET,
+            "temporal_address": temporal_address,
+            "api_rate": 0,
+        }
     )
-    async with database.transaction() as connection:
-        await insert_account(connection, caller.account_id, name=caller.account_name)
-        for at, route in enumerate(ROUTES):
-            number = _number(route.name, f"+4477009001{at:02}", price_micros=route.price_micros)
-            await keep_number(connection, number, state=NumberState.AVAILABLE)
-            pair = Pair(environment=ENVIRONMENT, country=COUNTRY, sender=number.sender, carrier=number.carrier)
-            await authorise(connection, pair, ground="the drill")
-    return Town(database=database, keys=keys, caller=caller, clock=clock)
 
 
-def _catalog() -> Catalog:
-    return catalog_of(_ROUTES, reference("country_rules.json")["countries"])
+def _api(
+    settings: Settings, database: Database, keys: KeyRing, client: Client, *, http: httpx2.AsyncClient
+) -> Starlette:
+    @asynccontextmanager
+    async def open_parts() -> AsyncIterator[Parts]:
+        parts = parts_of(
+            settings,
+            keys=keys,
+            database=database,
+            workflows=VerificationWorkflows(client),
+            dispatchers=DispatcherWorkflows(client),
+            keepers=NumberLeaseWorkflows(client),
+            http=http,
+        )
+        yield parts
+        await parts.close()
 
-
-def _number(carrier: str, sender: str, *, price_micros: int) -> NewNumber:
-    return NewNumber(
-        id=new_id(),
-        environment=ENVIRONMENT,
-        country=COUNTRY,
-        sender=sender,
-        sender_type=SenderType.LONG_CODE.value,
-        carrier=carrier,
-        region=REGION,
-        capabilities=frozenset({"sms"}),
-        price_micros=price_micros,
-        monthly_micros=0,
-    )
+    return create_app(open_parts)
