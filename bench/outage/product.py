@@ -19,6 +19,8 @@ from workflows.pool_health import EVERY_S
 
 _CODE = re.compile(r"\b\d{6}\b")
 _RECEIPT_AFTER_S = 2.0
+# As `services/pool_judging.py` has it.
+_ON_NEWS_EVERY_S = 1.0
 # The verification has ended, or expired: its code was typed too late.
 _FINISHED = 409
 _Step = Callable[[], Awaitable[None]]
@@ -60,6 +62,7 @@ class Drill:
         self._began_s = town.clock.now_s
         self._steps: list[tuple[float, int, _Step]] = []
         self._order = count()
+        self._judge_again_s = 0.0
         self.seen = Seen()
         town.carriers.behave, town.carriers.did = self._handed, self._did
 
@@ -68,9 +71,11 @@ class Drill:
         ends_s = messages / per_s + self._typed_after_s + 60
         for number in range(messages):
             self._at(number / per_s, partial(self._ask, number, progress))
-        self._at(0.0, partial(self._judge, ends_s))
+        self._at(0.0, partial(self._judge_by_the_clock, ends_s))
         while self._steps and self._steps[0][0] <= ends_s:
-            if self._steps[0][0] > self._now_s:
+            if self._town.judges.are_asked and self._now_s >= self._judge_again_s:
+                await self._judge()
+            elif self._steps[0][0] > self._now_s:
                 await self._town.hop(self._began_s + self._steps[0][0])
             else:
                 await heappop(self._steps)[2]()
@@ -90,10 +95,14 @@ class Drill:
         asked.verification = answer.raise_for_status().json()["id"]
         progress(number + 1)
 
-    async def _judge(self, ends_s: float) -> None:
-        await self._town.judge()
+    async def _judge_by_the_clock(self, ends_s: float) -> None:
+        await self._judge()
         if self._now_s + EVERY_S <= ends_s:
-            self._at(self._now_s + EVERY_S, partial(self._judge, ends_s))
+            self._at(self._now_s + EVERY_S, partial(self._judge_by_the_clock, ends_s))
+
+    async def _judge(self) -> None:
+        self._judge_again_s = self._now_s + _ON_NEWS_EVERY_S
+        await self._town.judge()
 
     def _handed(self, message: Handed) -> Behaviour:
         """Note that a carrier has a message, and say what it does with it."""

@@ -1,7 +1,7 @@
 """The running product: API on a socket, workflows on Temporal, workers, the loops that learn and that hold leases.
 
-Two things are not as in production: the clock (`virtual.py`), and the Schedule that runs the health of pools, which
-Temporal's test server does not have: the drill starts that workflow in its place.
+Two things are not as in production: the clock (`virtual.py`), and the Schedule that has pools judged, which Temporal's
+test server does not have: in its place the drill starts that workflow, by the clock and when there is news.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from temporalio.client import Client
 from api.app import create_app
 from api.main import parts_of
 from api.parts import Parts
+from api.ways import Ways
 from bench.outage.calm import Calm
 from bench.outage.carriers import SECRET, Carriers
 from bench.outage.numbers import COUNTRY, REGION, an_account, fill
@@ -37,6 +38,7 @@ from security.keyring import KeyRing
 from services.keys import open_keys
 from services.lease_keeping import LeaseKeeper
 from services.number_workflows import NumberLeaseWorkflows
+from services.pool_judging import PoolJudges
 from services.route_learning import RouteLearning
 from services.webhook_dispatchers import DispatcherWorkflows
 from services.workflow_gateway import VerificationWorkflows
@@ -53,6 +55,20 @@ _ROUTES = {
 }
 
 
+class Judges:
+    """Notes that somebody has news for those who judge pools; the drill has them come."""
+
+    def __init__(self) -> None:
+        self.are_asked = False
+
+    def ask(self) -> None:
+        """Note it."""
+        self.are_asked = True
+
+
+_: type[PoolJudges] = Judges
+
+
 @dataclass(kw_only=True)
 class Town:
     """The product, up, with an account's way into it."""
@@ -65,6 +81,7 @@ class Town:
     calm: Calm
     clock: Clock
     loop: VirtualLoop
+    judges: Judges
     judged: int = 0
 
     async def hop(self, until_s: float) -> None:
@@ -76,6 +93,7 @@ class Town:
 
     async def judge(self) -> None:
         """Run the health of pools, as its Schedule does."""
+        self.judges.are_asked = False
         self.judged += 1
         name = f"{SCHEDULE_ID}-{self.judged}"
         await self.client.execute_workflow(PoolHealthWorkflow.run, id=name, task_queue=VERIFICATION_QUEUE)
@@ -103,8 +121,9 @@ async def open_town(folder: Path, clock: Clock) -> AsyncIterator[Town]:
         for each in workers(settings, database, keys, client, http=http, time=time):
             await stack.enter_async_context(each)
         await stack.enter_async_context(LeaseKeeper(database=database, regions=[REGION]).running())
-        await stack.enter_async_context(RouteLearning(database=database).running())
-        url = await stack.enter_async_context(served(_api(settings, database, keys, client, http=http)))
+        judges = Judges()
+        await stack.enter_async_context(RouteLearning(database=database, judges=judges).running())
+        url = await stack.enter_async_context(served(_api(settings, database, keys, client, judges=judges, http=http)))
         api = await stack.enter_async_context(
             httpx2.AsyncClient(base_url=url, headers={"authorization": f"Bearer {key}"}, trust_env=False)
         )
@@ -117,6 +136,7 @@ async def open_town(folder: Path, clock: Clock) -> AsyncIterator[Town]:
             calm=calm,
             clock=clock,
             loop=loop,
+            judges=judges,
         )
 
 
@@ -138,7 +158,7 @@ def _settings(folder: Path, carriers_url: str, temporal_address: str) -> Setting
 
 
 def _api(
-    settings: Settings, database: Database, keys: KeyRing, client: Client, *, http: httpx2.AsyncClient
+    settings: Settings, database: Database, keys: KeyRing, client: Client, *, judges: Judges, http: httpx2.AsyncClient
 ) -> Starlette:
     @asynccontextmanager
     async def open_parts() -> AsyncIterator[Parts]:
@@ -146,9 +166,12 @@ def _api(
             settings,
             keys=keys,
             database=database,
-            workflows=VerificationWorkflows(client),
-            dispatchers=DispatcherWorkflows(client),
-            keepers=NumberLeaseWorkflows(client),
+            ways=Ways(
+                workflows=VerificationWorkflows(client),
+                dispatchers=DispatcherWorkflows(client),
+                keepers=NumberLeaseWorkflows(client),
+                judges=judges,
+            ),
             http=http,
         )
         yield parts

@@ -13,6 +13,7 @@ from activities.pool_health import PoolHealthActivities
 from bench.outage.numbers import REGION
 from bench.outage.skipping import SkippedTime
 from domain.messages import VERIFICATION_QUEUE, carrier_queue
+from runtime.sandbox import QuickSandbox
 from runtime.settings import Settings, reference
 from runtime.setup import carriers, catalog, number_sealer, sender_types
 from security.keyring import KeyRing
@@ -57,6 +58,7 @@ def workers(
                 ConclusionActivities(database=database, failures_cap=cap).conclude,
                 PoolHealthActivities(database=database).judge_pools,
             ],
+            workflow_runner=QuickSandbox(),
             max_cached_workflows=5_000,
             interceptors=[time],
             graceful_shutdown_timeout=_DRAIN,
