@@ -6,6 +6,7 @@ from domain.audit import SYSTEM
 from domain.event_types import EventType
 from domain.events import Value
 from domain.inventory import OrderStatus
+from domain.moments import moment
 from domain.routing import EndReason, LeaseFacts, NumberFacts, NumberState, Use
 from rules.routing.lease_life import DRAIN_S
 from rules.routing.number_life import aging_days
@@ -19,7 +20,7 @@ from store.number_leases import (
     renew_lease,
     restart_lease,
 )
-from store.number_news import By, moment, tell, tell_moved, tell_renewed, tell_started
+from store.number_news import By, tell, tell_moved, tell_renewed, tell_started
 from store.number_upkeep import note_ordered, touch_number
 from store.numbers import move_seen
 
@@ -91,7 +92,7 @@ class NumberSteps:
             warned = await note_warning(connection, lease, days=days)
             if warned is None:
                 return None
-            told: dict[str, Value] = {"expires_at": moment(lease), "days": days}
+            told: dict[str, Value] = {"expires_at": moment(lease.expires_at), "days": days}
             await tell(connection, number, EventType.NUMBER_LEASE_ENDING, by=_by(number, lease), data=told)
         return "Its account was told that the lease ends"
 

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from cli import account, audit, client, key, keys, migrate, operator
+from cli.installation import NoInstallationError
 from domain.errors import DomainError
 from security.key_encryption import BadKeyError, MissingKeyError, WrongKeyError
 from store.migrate import NotMigratedError
@@ -25,7 +26,7 @@ def main() -> None:
         app(prog_name="countersign")
     except DomainError as refusal:
         sys.exit(refusal.detail)
-    except (BadKeyError, MissingKeyError, WrongKeyError) as error:
+    except (BadKeyError, MissingKeyError, WrongKeyError, NoInstallationError) as error:
         sys.exit(str(error))
     except NotMigratedError as error:
         sys.exit(f"{error}: run `countersign migrate` first.")

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from cli.installation import NoInstallationError
 from cli.opening import opened
 from domain.errors import DatabaseUnavailableError, KeysUnavailableError
 from rules.audit.checkpoints import Checkpoint, read_lines
@@ -28,6 +29,7 @@ from store.migrate import NotMigratedError
 T = TypeVar("T")
 _WRONG, _NOT_LOOKED_AT = 1, 2
 _SHOWN = 100
+_NOT_HERE = (NoInstallationError, NotMigratedError)
 app = typer.Typer(no_args_is_help=True, help="The audit trail: verify, export.")
 Exported = Annotated[
     Path | None,
@@ -123,7 +125,7 @@ def _run(task: Callable[[Database, AuditSigner], Awaitable[T]]) -> T:
         return asyncio.run(on_instance())
     except DatabaseUnavailableError as error:
         _refuse(f"The database cannot be used: {error.__cause__ or error}")
-    except (BadKeyError, MissingKeyError, WrongKeyError, KeysUnavailableError, NotMigratedError, OSError) as error:
+    except (*_NOT_HERE, BadKeyError, MissingKeyError, WrongKeyError, KeysUnavailableError, OSError) as error:
         _refuse(str(error))
 
 

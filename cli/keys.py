@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from cli.installation import ensure_installed
 from cli.opening import opened
 from runtime.key_settings import key_encryption
 from runtime.settings import read_settings
@@ -58,6 +59,7 @@ def rewrap() -> None:
 
 async def _status() -> tuple[KeyEncryptions | None, KeyStatus]:
     settings = read_settings()
+    ensure_installed(settings)
     database = Database(settings.database)
     try:
         await ensure_migrated(database)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from cli.installation import ensure_installed
 from runtime.key_settings import key_encryption
 from runtime.settings import Settings, read_settings
 from security.keyring import KeyRing
@@ -28,11 +29,13 @@ async def opened() -> AsyncIterator[Instance]:
     """Open the instance of the environment's settings.
 
     Raises:
+        NoInstallationError: there is none.
         NotMigratedError: its database does not have this version's schema.
         BadKeyError, MissingKeyError, WrongKeyError: the key-encryption key is not there, or not this database's.
 
     """
     settings = read_settings()
+    ensure_installed(settings)
     database = Database(settings.database)
     try:
         keys = await open_keys(database, key_encryption(settings))

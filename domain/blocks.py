@@ -11,6 +11,7 @@ from uuid import UUID
 from domain.event_types import EventType
 from domain.events import NewEvent, Value
 from domain.ids import block_id
+from domain.moments import moment
 from domain.statuses import AccountStatus, BlockRule, Environment, LiftedBy
 
 # What somebody who is blocked can do about it, told with the block.
@@ -49,7 +50,7 @@ def lifted(block: Block, *, by: LiftedBy) -> NewEvent:
 
 
 def _event(event_type: EventType, block: Block, more: Mapping[str, Value]) -> NewEvent:
-    until = None if block.until is None else block.until.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    until = None if block.until is None else moment(block.until)
     return NewEvent(
         type=event_type,
         account_id=block.account_id,

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from domain.event_types import KINDS, EventType
 from domain.ids import event_id, verification_id
+from domain.moments import moment
 from domain.statuses import Environment
 
 Value: TypeAlias = str | int | bool | None
@@ -83,7 +84,7 @@ class Event:
             "id": event_id(self.id),
             "type": self.type,
             "version": self.version,
-            "timestamp": self.occurred_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "timestamp": moment(self.occurred_at),
             "environment": self.environment.value,
             "sequence": self.sequence,
             "data": {**about, **masked, **self.data},

@@ -10,6 +10,7 @@ from domain.events import NewEvent, Value
 from domain.facts import AttemptFacts, Price, VerificationFacts
 from domain.ids import attempt_id
 from domain.messages import FailOverCause, PlannedAttempt
+from domain.moments import moment
 from domain.statuses import Channel, Environment, FailureClass, ReceiptStatus, SubmissionStatus, VerificationStatus
 
 _ENDS = {
@@ -90,7 +91,7 @@ def attempt_words(facts: VerificationFacts, attempt: AttemptFacts) -> AttemptWor
 
 def created(facts: VerificationFacts, *, to: str) -> NewEvent:
     """Return the event of a start; `to` is the masked number, which the later ones take over from this one."""
-    return _event(EventType.VERIFICATION_CREATED, facts, {**_about(facts), "expires_at": _moment(facts.expires_at)}, to)
+    return _event(EventType.VERIFICATION_CREATED, facts, {**_about(facts), "expires_at": moment(facts.expires_at)}, to)
 
 
 def ended(facts: VerificationFacts, cost: Price, *, proved: AttemptFacts | None = None) -> NewEvent:
@@ -244,7 +245,3 @@ def _between_ms(first: datetime | None, last: datetime | None) -> int | None:
     if first is None or last is None:
         return None
     return max(0, round((last - first).total_seconds() * 1000))
-
-
-def _moment(at: datetime) -> str:
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

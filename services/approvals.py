@@ -18,6 +18,7 @@ from domain.errors import InvalidRequestError, NotFoundError, RateLimitedError
 from domain.facts import Caller
 from domain.ids import approval_id as public_id
 from domain.ids import new_id, parse
+from domain.moments import moment
 from domain.operator_errors import (
     ApprovalDecidedError,
     ApprovalRefusedError,
@@ -193,7 +194,7 @@ def _required(facts: ApprovalFacts) -> ApprovalRequiredError:
     name = public_id(facts.id)
     return ApprovalRequiredError(
         f"Have an operator approve {name}; then send exactly this request again with Countersign-Approval: {name}.",
-        fields={"approval_id": name, "expires_at": facts.expires_at.isoformat(timespec="seconds")},
+        fields={"approval_id": name, "expires_at": moment(facts.expires_at)},
     )
 
 

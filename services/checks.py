@@ -12,12 +12,13 @@ from domain.errors import CheckTooSoonError, DomainError, InvalidRequestError, N
 from domain.events import NewEvent
 from domain.facts import AttemptFacts, Caller, Price, VerificationFacts, VerificationView
 from domain.messages import VerificationEnded
+from domain.moments import moment
 from domain.statuses import VerificationStatus
 from domain.verification_events import ended, guess_failed
 from security.codes import proved_counter
 from security.keyring import KeyRing
 from services.limit_events import LimitEvents
-from services.presenting import Presenter, finished, moment
+from services.presenting import Presenter, finished
 from services.workflow_gateway import WorkflowGateway
 from services.wrong_checks import WrongCheckBudget
 from store.attempts import LIVE, attempts_of

@@ -14,10 +14,10 @@ from domain.errors import (
     TooSoonError,
 )
 from domain.facts import GuardFacts, VerificationFacts
+from domain.moments import moment
 from domain.statuses import MAY_SEND
 from rules.protection.checks import DAY_S, CheckLimits, allowance
 from rules.protection.sends import advise
-from services.presenting import moment
 from store.accounts import read_account
 from store.guards import NumberKey, read_guard
 

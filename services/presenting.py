@@ -5,6 +5,7 @@ from datetime import datetime
 
 from domain.errors import VerificationFinishedError
 from domain.facts import AttemptFacts, SendFacts, VerificationFacts, VerificationView
+from domain.moments import moment
 from domain.phone import mask
 from domain.statuses import VerificationStatus
 from rules.protection.sends import advise, resend_advised_at
@@ -51,11 +52,6 @@ def finished(facts: VerificationFacts) -> VerificationFinishedError:
             "finished_at": moment(at),
         },
     )
-
-
-def moment(at: datetime) -> str:
-    """Return a moment as callers are told it: RFC 3339, UTC, with a Z."""
-    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _sends(facts: VerificationFacts, sends: SendFacts | None) -> tuple[int, datetime | None]:

@@ -18,7 +18,7 @@ from store.engine import Database
 from store.events import emit
 from store.reading_events import EventFilters
 from store.webhook_deliveries import deliver_again, deliveries_of
-from store.webhook_dispatch import give
+from store.webhook_dispatch import give, probe_now
 
 MAX_PAGE, DEFAULT_PAGE = 100, 20
 
@@ -81,7 +81,7 @@ class WebhookDeliveries:
         return DeliveryPage(items=tuple(page), next_cursor=page[-1].number if len(found) > limit else None)
 
     async def test(self, caller: Caller, webhook_id: UUID) -> UUID:
-        """Have a `webhook.test` sent to an endpoint, and to no other; return the event's id.
+        """Have a `webhook.test` sent to an endpoint at once, and to no other; return the event's id.
 
         Raises:
             NotFoundError: the account has none with this id in this environment.
@@ -90,7 +90,8 @@ class WebhookDeliveries:
         """
         event_id = new_id()
         async with self._database.transaction() as connection:
-            _ensure_enabled(await own_webhook(connection, caller, webhook_id))
+            facts = await own_webhook(connection, caller, webhook_id)
+            _ensure_enabled(facts)
             event = NewEvent(
                 id=event_id,
                 type=EventType.WEBHOOK_TEST,
@@ -100,6 +101,7 @@ class WebhookDeliveries:
             )
             await emit(connection, event)
             await give(connection, webhook_id, event_id)
+            await probe_now(connection, facts)
         await self._wake(webhook_id)
         return event_id
 

@@ -12,6 +12,7 @@ from domain.event_types import types_matching
 from domain.facts import Caller
 from domain.ids import new_id
 from domain.ids import webhook_id as public_id
+from domain.moments import moment
 from domain.webhooks import MOST_ENDPOINTS, WebhookFacts
 from rules.webhooks.targets import TargetPolicy, parse_target
 from security.webhook_secrets import WebhookSecrets
@@ -244,7 +245,7 @@ def _rotated_before(facts: WebhookFacts) -> RotationInProgressError:
         f"The secret before this one signs until {until.isoformat(timespec='seconds')}, as was promised. Rotate after "
         'that, or send {"end_previous_now": true}: then only the new secret signs, from now on.',
         retry_after_s=(until - facts.read_at).total_seconds(),
-        fields={"previous_secret_until": until.isoformat()},
+        fields={"previous_secret_until": moment(until)},
     )
 
 

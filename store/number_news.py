@@ -10,6 +10,7 @@ from domain.audit import AuditEntry, JsonScalar
 from domain.event_types import EventType
 from domain.events import NewEvent, Value
 from domain.ids import number_id as public_id
+from domain.moments import moment
 from domain.routing import LeaseFacts, NumberFacts, NumberState
 from rules.routing.lease_life import period_price_micros
 from store.audit import record
@@ -86,14 +87,9 @@ async def tell_renewed(
     await tell(connection, number, EventType.NUMBER_LEASE_RENEWED, by=by, data=data)
 
 
-def moment(lease: LeaseFacts) -> str:
-    """Return the end of a lease as events tell it."""
-    return lease.expires_at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def _period(lease: LeaseFacts) -> dict[str, Value]:
     return {
-        "expires_at": moment(lease),
+        "expires_at": moment(lease.expires_at),
         "period_days": lease.period_days,
         "price_micros": period_price_micros(lease),
         "currency": lease.currency,

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, Select, and_, bindparam, func, insert, select, update
+from sqlalchemy import Integer, Select, and_, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -44,7 +44,19 @@ _DUE = (
 )
 _DUE_NOW = _DUE.where(_delivery.c.next_try_at <= now()).order_by(*IN_ORDER).limit(TAKEN + 1)
 # A probe is one that was tried least, so that an event which nobody can digest does not keep an endpoint down.
-_PROBE = _DUE.order_by(_delivery.c.made, *IN_ORDER).limit(1)
+# A test that was just asked for goes before all: somebody wants to know whether the endpoint is back.
+_IS_FRESH_TEST = and_(_event.c.type == fixed(EventType.WEBHOOK_TEST), _delivery.c.made == fixed(0))
+_PROBE = _DUE.order_by(case((_IS_FRESH_TEST, fixed(0)), else_=fixed(1)), _delivery.c.made, *IN_ORDER).limit(1)
+_PROBE_NOW = (
+    update(_webhook)
+    .where(
+        _webhook.c.id == bindparam("of_id"),
+        _webhook.c.account_id == bindparam("of_account"),
+        _webhook.c.environment == bindparam("of_environment"),
+        _webhook.c.probe_at > now(),
+    )
+    .values(probe_at=now())
+)
 _NEXT = select(func.min(_delivery.c.next_try_at)).where(_OF_ENDPOINT, _IS_PENDING)
 _MOVE_CURSOR = (
     update(_webhook)
@@ -189,6 +201,12 @@ async def give(connection: AsyncConnection, webhook_id: UUID, event_id: UUID) ->
     number = (await connection.execute(select(_event.c.number).where(_event.c.id == event_id))).scalar_one()
     given = {"to_webhook": webhook_id, "to_event": event_id, "to_number": number}
     await connection.execute(_GIVE[connection.dialect.name], given)
+
+
+async def probe_now(connection: AsyncConnection, facts: WebhookFacts) -> None:
+    """Let an endpoint that is down have its next probe at once."""
+    whose = {"of_account": facts.account_id, "of_environment": facts.environment.value}
+    await connection.execute(_PROBE_NOW, {"of_id": facts.id, **whose})
 
 
 async def record_tries(connection: AsyncConnection, webhook_id: UUID, tries: Sequence[TryFacts]) -> None:

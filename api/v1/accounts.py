@@ -1,6 +1,5 @@
 """`/v1/accounts`: the businesses that call the API. An account's own key sees its own; to administer takes more."""
 
-from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from api.callers import AccountId, Caller, ThisApp
 from api.problems import problems
 from api.v1.answers import answer
 from api.v1.models import PRINTABLE, Brand, StrictBody
+from api.v1.moments import Instant
 from domain.accounts import AccountChanges, AccountFacts
 from domain.errors import InvalidRequestError
 from domain.ids import account_id as public_id
@@ -82,7 +82,7 @@ class AccountOut(BaseModel):
     plan: str
     requests_per_s: int | None
     sends_per_day: int | None
-    created_at: datetime
+    created_at: Instant
 
     @classmethod
     def of(cls, facts: AccountFacts) -> Self:

@@ -1,6 +1,5 @@
 """`/v1/approvals`: what machines ask operators to approve, and what operators say to it."""
 
-from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from api.callers import Caller, ThisApp
 from api.problems import problems
 from api.v1.answers import answer
 from api.v1.models import StrictBody
+from api.v1.moments import Instant
 from domain.errors import NotFoundError
 from domain.ids import account_id, parse
 from domain.ids import approval_id as public_id
@@ -33,9 +33,9 @@ class ApprovalOut(BaseModel):
     operation: str = Field(examples=["create_key"])
     path: str = Field(examples=["/v1/keys"])
     body_sha256: str
-    created_at: datetime
-    expires_at: datetime
-    decided_at: datetime | None
+    created_at: Instant
+    expires_at: Instant
+    decided_at: Instant | None
     decided_by: str | None
 
     @classmethod

@@ -1,7 +1,6 @@
 """`/v1/audit`: what happened on an account, the whole chain to take away, and the key that vouches for it."""
 
 import json
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
@@ -27,7 +26,7 @@ class AuditEntryOut(BaseModel):
     """One entry. `hash` is SHA-256 over `previous` and the entry in canonical form."""
 
     sequence: int
-    at: datetime
+    at: str = Field(description="As it is hashed: with six decimals.", json_schema_extra={"format": "date-time"})
     environment: Environment | None
     actor: str = Field(examples=["key:AbCd1234"])
     action: str = Field(examples=["number.unlocked"])
@@ -41,7 +40,7 @@ class AuditEntryOut(BaseModel):
         """Return the model of an entry."""
         return cls(
             sequence=link.sequence,
-            at=datetime.fromisoformat(link.at),
+            at=link.at,
             environment=None if link.environment is None else Environment(link.environment),
             actor=link.actor,
             action=link.action,

@@ -1,7 +1,6 @@
 """`/v1/clients`: an account's OAuth2 clients in one environment. A secret is shown once, when its client is made."""
 
 import json
-from datetime import datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Path, Response
@@ -12,6 +11,7 @@ from api.callers import Caller, ThisApp
 from api.problems import problems
 from api.v1.answers import answer
 from api.v1.models import StrictBody
+from api.v1.moments import Instant
 from domain.access import USUAL_SCOPES, Scope
 from domain.oauth import ClientFacts, ClientMethod, TokenFormat
 from domain.statuses import Environment
@@ -86,10 +86,10 @@ class ClientOut(BaseModel):
     token_format: TokenFormat
     methods: list[ClientMethod] = Field(description="How it proves who it is.")
     key_ids: list[str] = Field(description="The `kid` of each of its public keys.")
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
+    created_at: Instant
+    expires_at: Instant | None
+    revoked_at: Instant | None
+    last_used_at: Instant | None
 
     @classmethod
     def fields_of(cls, facts: ClientFacts) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -13,16 +12,18 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from api.addresses import address_of_request
+from api.bodies import StrictRoute
 from api.callers import Caller, ThisApp
 from api.problems import problems
 from api.v1.models import Moment, StrictBody
+from api.v1.moments import Instant
 from domain import ids
 from domain.errors import DomainError, InvalidRequestError
 from domain.events import Event
 from domain.ids import event_id
 from services.events import DEFAULT_PAGE, MAX_PAGE, EventPage, EventQuery
 
-router = APIRouter(prefix="/v1/events", tags=["events"])
+router = APIRouter(prefix="/v1/events", tags=["events"], route_class=StrictRoute)
 _AS_STREAM = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _Types = Annotated[
     list[Annotated[str, Field(max_length=48)]] | None,
@@ -63,7 +64,7 @@ class EventOut(BaseModel):
     id: str
     type: str
     version: int
-    timestamp: datetime
+    timestamp: Instant
     environment: str
     sequence: int | None = Field(description="Counts the events of one verification from 1, without gaps.")
     data: dict[str, Any]

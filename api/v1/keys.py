@@ -1,6 +1,5 @@
 """`/v1/keys`: an account's API keys in one environment. A key's text is shown once, when it is made."""
 
-from datetime import datetime
 from typing import Annotated, Any, Self
 
 from fastapi import APIRouter, Path, Request, Response
@@ -12,6 +11,7 @@ from api.callers import Caller, ThisApp
 from api.problems import problems
 from api.v1.answers import answer
 from api.v1.models import StrictBody
+from api.v1.moments import Instant
 from domain.access import USUAL_SCOPES, Scope
 from domain.accounts import ApiKeyFacts
 from domain.errors import InvalidRequestError
@@ -98,10 +98,10 @@ class KeyOut(BaseModel):
     environment: Environment
     scopes: list[Scope]
     allowlist: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-    last_used_at: datetime | None
+    created_at: Instant
+    expires_at: Instant | None
+    revoked_at: Instant | None
+    last_used_at: Instant | None
 
     @classmethod
     def fields_of(cls, facts: ApiKeyFacts) -> dict[str, Any]:

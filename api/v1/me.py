@@ -21,7 +21,7 @@ class CallerOut(BaseModel):
 
     account_id: str | None
     account_name: str
-    environment: Environment
+    environment: Environment | None = Field(description="Null for an operator who has not said on which account.")
     key_id: str = Field(description="The key's id, or the `client_id` where a token was sent.")
     scopes: list[Scope]
     role: Role | None
@@ -33,7 +33,7 @@ class CallerOut(BaseModel):
         return cls(
             account_id=None if caller.acts_on is None else account_id(caller.acts_on),
             account_name=caller.account_name,
-            environment=caller.environment,
+            environment=None if caller.acts_on is None else caller.environment,
             key_id=caller.key_id,
             scopes=sorted(caller.scopes),
             role=caller.role,

@@ -17,6 +17,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from api.v1.moments import Instant
 from domain.challenge import (
     DEFAULT_CODE_LENGTH,
     DEFAULT_TTL_S,
@@ -106,14 +107,14 @@ class AttemptOut(BaseModel):
     failure_class: FailureClass | None
     carrier_code: str | None
     reason: str = Field(description="Why this route was taken.")
-    planned_at: datetime
-    expected_at: datetime | None = Field(
+    planned_at: Instant
+    expected_at: Instant | None = Field(
         description="Set while the sender has more messages to send than it may at once: when this one's turn comes."
     )
-    submitted_at: datetime | None
-    answered_at: datetime | None
+    submitted_at: Instant | None
+    answered_at: Instant | None
     receipt: ReceiptStatus | None
-    receipt_at: datetime | None
+    receipt_at: Instant | None
     proved: bool = Field(description="Whether this attempt's code was typed: the route that really delivered.")
 
     @classmethod
@@ -153,16 +154,16 @@ class VerificationOut(BaseModel):
     channel: Channel
     purpose: Purpose
     reference: str | None
-    created_at: datetime
-    expires_at: datetime
-    finished_at: datetime | None
+    created_at: Instant
+    expires_at: Instant
+    finished_at: Instant | None
     checks_left: int
     sends_left: int
-    next_send_at: datetime | None
-    resend_advised_at: datetime | None = Field(
+    next_send_at: Instant | None
+    resend_advised_at: Instant | None = Field(
         description="From when offering the person another message makes sense: most codes that come back have by then."
     )
-    next_check_at: datetime | None = Field(description="Set when the number has failed so often that it must wait.")
+    next_check_at: Instant | None = Field(description="Set when the number has failed so often that it must wait.")
     attempts: list[AttemptOut]
 
     @classmethod

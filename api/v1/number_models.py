@@ -1,12 +1,12 @@
 """What `/v1/numbers` takes and gives."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
 from pydantic import BaseModel, Field, Strict, StringConstraints
 
 from api.v1.models import StrictBody
+from api.v1.moments import Instant
 from domain.errors import InvalidRequestError
 from domain.ids import number_id, parse
 from domain.inventory import InventoryNumber
@@ -99,8 +99,8 @@ class LeaseOut(BaseModel):
     auto_renew: bool
     price_micros: int
     currency: str
-    started_at: datetime
-    expires_at: datetime
+    started_at: Instant
+    expires_at: Instant
 
     @classmethod
     def of(cls, lease: LeaseFacts) -> "LeaseOut":
@@ -128,8 +128,8 @@ class NumberOut(BaseModel):
     capabilities: list[str]
     status: NumberState
     reason: str | None = Field(description="Why it is in this status, in a word, where there is a reason.")
-    until: datetime | None = Field(description="When a reservation lapses, a quarantine or a rest is over.")
-    carrier_silent_since: datetime | None = Field(
+    until: Instant | None = Field(description="When a reservation lapses, a quarantine or a rest is over.")
+    carrier_silent_since: Instant | None = Field(
         description="Since when its carrier has not answered; after 7 days an order, after 30 a return is given up."
     )
     probing: bool = Field(description="In service on trial: few messages leave with it until it has proved itself.")

@@ -1,6 +1,5 @@
 """`/v1/operators`: the people of the instance, and how an invited one becomes an operator."""
 
-from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from api.callers import Caller, ThisApp
 from api.problems import problems
 from api.v1.answers import answer
 from api.v1.models import PRINTABLE, StrictBody
+from api.v1.moments import Instant
 from domain.access import Role
 from domain.errors import InvalidRequestError, NotFoundError
 from domain.ids import operator_id as public_id
@@ -103,8 +103,8 @@ class OperatorOut(BaseModel):
     role: Role
     status: OperatorStatus
     allowlist: list[str]
-    created_at: datetime
-    enrolled_at: datetime | None
+    created_at: Instant
+    enrolled_at: Instant | None
 
     @classmethod
     def of(cls, view: OperatorView) -> Self:
@@ -133,7 +133,7 @@ class InvitedOut(BaseModel):
 
     operator: OperatorOut
     invitation: str = Field(examples=["cs_inv_…"], description="Give it to them by a way that only they read.")
-    expires_at: datetime
+    expires_at: Instant
 
     @classmethod
     def of(cls, invited: Invited) -> Self:

@@ -1,12 +1,12 @@
 """What is told of choices of routes: Pydantic models, used at this edge and nowhere else."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from api.v1.models import StrictBody
+from api.v1.moments import Instant
 from domain.ids import attempt_id, verification_id
 from domain.routing import Mode
 from domain.statuses import Channel
@@ -124,8 +124,8 @@ class RouteOut(BaseModel):
     proved: float = Field(description="Codes proved, of about the last hundred outcomes of the country.")
     unproved: float
     breaker: BreakerState
-    probe_at: datetime | None = Field(description="When the next message may find out whether the carrier is back.")
-    demoted_at: datetime | None
+    probe_at: Instant | None = Field(description="When the next message may find out whether the carrier is back.")
+    demoted_at: Instant | None
     demoted_for: str | None
     receipt_wait_s: int | None = Field(description="How long a receipt is awaited; 0: its silence says nothing.")
     verify_wait_s: int | None = Field(description="How long a code usually takes at most; null until it is learnt.")
@@ -143,7 +143,7 @@ class DecisionOut(BaseModel):
     kind: Decided
     subject: str = Field(description="A group of routes, or the id of a number.")
     evidence: dict[str, str | int | bool | None]
-    decided_at: datetime
+    decided_at: Instant
 
     @classmethod
     def of(cls, facts: DecisionFacts) -> "DecisionOut":

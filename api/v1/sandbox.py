@@ -1,6 +1,5 @@
 """`/v1/sandbox`: the outbox and the carriers' scripts. Nothing here exists for production keys."""
 
-from datetime import datetime
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Path, Query, Response
@@ -11,6 +10,7 @@ from api.callers import Caller, ThisApp
 from api.problems import problems
 from api.v1.answers import answer
 from api.v1.models import StrictBody
+from api.v1.moments import Instant
 from domain.sandbox import BehaviourView, SandboxBehaviour, SandboxMessage
 
 router = APIRouter(prefix="/v1/sandbox", tags=["sandbox"], route_class=StrictRoute)
@@ -26,7 +26,7 @@ class MessageOut(BaseModel):
     sender: str
     carrier: str
     attempt_id: str
-    sent_at: datetime
+    sent_at: Instant
 
     @classmethod
     def of(cls, message: SandboxMessage) -> Self:

@@ -13,6 +13,7 @@ from api.parts import Parts
 from api.problems import problems
 from api.v1.answers import answer
 from api.v1.models import StrictBody
+from api.v1.moments import Instant
 from api.v1.operators import SECRET, Code, Email
 from domain.access import Role
 from domain.facts import Caller as CallerFacts
@@ -45,10 +46,10 @@ class SessionOut(BaseModel):
 
     id: str = Field(examples=["ses_01a203ba79d976569377c7f4645278a3"])
     operator_id: str
-    created_at: datetime
-    expires_at: datetime = Field(description="At the latest; half an hour without a request ends it sooner.")
-    stepped_up_at: datetime
-    sensitive_until: datetime
+    created_at: Instant
+    expires_at: Instant = Field(description="At the latest; half an hour without a request ends it sooner.")
+    stepped_up_at: Instant
+    sensitive_until: Instant
 
     @classmethod
     def of(cls, facts: SessionFacts) -> Self:

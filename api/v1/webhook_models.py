@@ -1,12 +1,12 @@
 """What `/v1/webhooks` takes and gives."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field, StringConstraints
 
 from api.v1.models import PRINTABLE, Moment, StrictBody
+from api.v1.moments import Instant
 from domain import ids
 from domain.errors import InvalidRequestError
 from domain.ids import event_id, webhook_id
@@ -81,9 +81,9 @@ class WebhookOut(BaseModel):
     disabled_reason: DisabledReason | None
     public_key: str | None = Field(description="What `v1a` signatures are verified with: `whpk_…`.")
     secret: str | None = Field(description="`whsec_…`; shown once, null ever after.")
-    previous_secret_until: datetime | None = Field(description="Until then the secret before this one signs too.")
-    failing_since: datetime | None
-    created_at: datetime
+    previous_secret_until: Instant | None = Field(description="Until then the secret before this one signs too.")
+    failing_since: Instant | None
+    created_at: Instant
 
     @classmethod
     def of(cls, view: WebhookView) -> "WebhookOut":
@@ -133,7 +133,7 @@ class ReplayOut(BaseModel):
     """How many events go out again; when there were more than 10,000, `go_on_from` is the next request's `from`."""
 
     events: int
-    go_on_from: datetime | None
+    go_on_from: Instant | None
 
     @classmethod
     def of(cls, replayed: Replayed) -> "ReplayOut":
@@ -151,7 +151,7 @@ class TryOut(BaseModel):
     """One post: what was answered, or in a word why nothing was."""
 
     number: int
-    tried_at: datetime
+    tried_at: Instant
     status: int | None
     failure: str | None
     latency_ms: int
@@ -176,9 +176,9 @@ class DeliveryOut(BaseModel):
     event_id: str
     type: str
     status: DeliveryStatus
-    created_at: datetime
-    delivered_at: datetime | None
-    next_try_at: datetime | None
+    created_at: Instant
+    delivered_at: Instant | None
+    next_try_at: Instant | None
     tries: list[TryOut]
 
     @classmethod

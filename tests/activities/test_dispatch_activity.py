@@ -9,9 +9,11 @@ from standardwebhooks import Webhook
 
 from bench.webhooks.sink import BROKEN, DRIPPING, GONE, OK, SILENT, Received, redirect, sinking, throttled
 from domain.events import BEGINNING
+from domain.ids import event_id
 from domain.statuses import Environment
 from domain.webhooks import DeliveryStatus, DeliveryView, WebhookStatus
 from rules.webhooks.schedule import DISABLED_AFTER_S, DOWN_AFTER, PROBE_EVERY_S
+from services.webhook_deliveries import WebhookDeliveries
 from services.webhooks import WebhookRequest, WebhookView
 from store.engine import Database
 from store.reading_events import EventFilters, events_after
@@ -25,7 +27,7 @@ from tests.activities.webhook_building import (
     time_passes,
     webhooks_of,
 )
-from tests.building import a_caller
+from tests.building import FakeDispatchers, a_caller
 
 
 @pytest.fixture
@@ -134,6 +136,29 @@ async def test_a_sink_that_is_down_for_an_hour_gets_everything_after_it(
     assert {each.id for each in sink.ledger} == set(ids)
     # Five failures in a row, then one probe every five minutes: not forty tries each time.
     assert sum(tries.values()) <= 45 + 2 * DOWN_AFTER + 12 + 16
+
+
+async def test_a_test_of_an_endpoint_that_is_down_goes_out_at_once_and_before_all(
+    database: Database, dispatching: Dispatching
+) -> None:
+    caller = await a_caller(database)
+    tests = WebhookDeliveries(database=database, dispatchers=FakeDispatchers())
+    async with sinking() as sink:
+        webhook = await a_webhook(database, caller, f"{sink.url}/hook")
+        await sink.down()
+        await happen(database, caller, 20)
+        await dispatching.until_idle(webhook.facts.id)
+        failed = await tests.test(caller, webhook.facts.id)
+        waits = await dispatching.until_idle(webhook.facts.id)
+        await sink.up()
+        event = await tests.test(caller, webhook.facts.id)
+        await dispatching.round(webhook.facts.id)
+
+    tried = {each.event_id: [one.status for one in each.tries] for each in await deliveries(database, webhook)}
+    assert tried[failed] == [None]
+    assert waits.next_s == pytest.approx(PROBE_EVERY_S, abs=5)
+    assert tried[event] == [200]
+    assert sink.ledger[0].id == event_id(event)
 
 
 @pytest.mark.parametrize(

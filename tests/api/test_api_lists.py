@@ -162,3 +162,30 @@ async def test_a_query_that_cannot_be_read_is_refused(api: Api, query: dict[str,
     answer = await api.client.get("/v1/verifications", params=query)
 
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "/v1/verifications?limit=1&limit=2",
+        "/v1/verifications?status=pending&status=pending",
+        "/v1/numbers?country=GB&country=US",
+        "/v1/numbers/available?country=GB&country=US",
+        "/v1/events?limit=1&type=check.failed&limit=1",
+        "/v1/routes/health?country=GB&country=GB",
+        "/v1/countries/GB/recommendation?priority=cost&priority=speed",
+    ],
+)
+async def test_a_parameter_that_is_named_twice_is_refused(api: Api, asked: str) -> None:
+    answer = await api.client.get(asked)
+    stranger = await api.client.get(asked, headers={"Authorization": "Bearer nobody"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request")
+    assert "once" in answer.json()["detail"]
+    assert stranger.status_code == 401
+
+
+async def test_a_parameter_that_takes_several_values_is_named_several_times(api: Api) -> None:
+    asked = "/v1/events?type=check.failed&type=verification.created"
+
+    assert (await api.client.get(asked)).status_code == 200

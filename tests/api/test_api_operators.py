@@ -292,6 +292,7 @@ async def test_an_operator_says_on_which_account_they_act(api: Api) -> None:
             "/v1/verifications", headers={**acting_on(api), "Countersign-Account": f"acc_{'0' * 32}"}
         )
         there = await owner.get("/v1/verifications", headers=acting_on(api))
+        anywhere = await owner.get("/v1/me")
         me = await owner.get("/v1/me", headers=acting_on(api))
         send = await owner.post("/v1/verifications", headers=acting_on(api), json={"to": "+447400123456"})
 
@@ -299,7 +300,9 @@ async def test_an_operator_says_on_which_account_they_act(api: Api) -> None:
         assert (each.status_code, each.json()["code"]) == (422, "account-needed")
     assert gone.status_code == 404
     assert there.status_code == 200
+    assert (anywhere.json()["account_id"], anywhere.json()["environment"]) == (None, None)
     assert me.json()["account_id"] == acting_on(api)["Countersign-Account"]
+    assert me.json()["environment"] == "sandbox"
     assert (send.status_code, send.json()["code"]) == (403, "insufficient-scope")
 
 
