@@ -155,7 +155,7 @@ async def test_a_test_of_an_endpoint_that_is_down_goes_out_at_once_and_before_al
         await dispatching.round(webhook.facts.id)
 
     tried = {each.event_id: [one.status for one in each.tries] for each in await deliveries(database, webhook)}
-    assert tried[failed] == [None]
+    assert tried[failed][:1] == [None]
     assert waits.next_s == pytest.approx(PROBE_EVERY_S, abs=5)
     assert tried[event] == [200]
     assert sink.ledger[0].id == event_id(event)
