@@ -1,7 +1,9 @@
 """Submitting a message: never the same attempt twice, and no transaction open while a carrier is on the line."""
 
+import asyncio
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from uuid import UUID
 
 from temporalio import activity
@@ -20,7 +22,7 @@ from domain.statuses import (
 )
 from domain.verification_events import AttemptWords, abandoned, answered
 from rules.content.text import compose
-from rules.routing.capacity import MICROS, THROTTLED_PAUSE_S, connection_bucket
+from rules.routing.capacity import COMES_EARLY_S, MICROS, THROTTLED_PAUSE_S, WAITS_HERE_S, connection_bucket
 from rules.routing.failover import LEASE_LOST_CODE
 from security.codes import code_for
 from security.columns import Sealer
@@ -77,10 +79,9 @@ class DeliveryActivities:
         A carrier that stays silent yields `unknown`, and so does an attempt that an earlier try of this activity left
         in `submitting`: either may have been sent, and asking again could send a second one.
         """
-        while (begun := await begin(self._database, order.attempt_id)) is None:
-            instead = await self._instead(order)
-            if instead is not None:
-                return instead
+        begun = await self._begin(order)
+        if isinstance(begun, Submission):
+            return begun
         carrier = self._carrier_of(begun)
         asked = time.monotonic()
         answer = _NO_CARRIER if carrier is None else await carrier.submit(await self._message(order.attempt_id, begun))
@@ -96,6 +97,20 @@ class DeliveryActivities:
         if answer.status is SubmissionStatus.THROTTLED:
             await self._slow(begun)
         return Submission(attempt_id=order.attempt_id, status=answer.status, failure_class=answer.failure_class)
+
+    async def _begin(self, order: SendOrder) -> Begun | Submission:
+        """Take the attempt, once its turn is there; or say what is known of it where that cannot be waited for here."""
+        waited_s = 0.0
+        while (begun := await begin(self._database, order.attempt_id)) is None:
+            instead = await self._instead(order)
+            if instead is not None:
+                waited_s += instead.wait_s
+                if waited_s > WAITS_HERE_S:
+                    return replace(instead, wait_s=max(instead.wait_s - COMES_EARLY_S, instead.wait_s / 2))
+                if not instead.wait_s:
+                    return instead
+                await asyncio.sleep(instead.wait_s)
+        return begun
 
     def _carrier_of(self, begun: Begun) -> Carrier | None:
         """Return the adapter; a code that somebody waits for never goes to a carrier that plays the outside world."""

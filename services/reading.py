@@ -4,18 +4,21 @@ import asyncio
 import base64
 import binascii
 import json
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from domain.errors import InvalidRequestError, NotFoundError
-from domain.facts import Caller, VerificationView
+from domain.facts import AttemptFacts, Caller, VerificationView
 from domain.statuses import AttemptStatus, VerificationStatus
 from services.presenting import Presenter
 from store.attempts import attempts_of, attempts_of_all
 from store.checks import read_with_advice
 from store.engine import Database
 from store.listing import Filters, list_with_advice
+from store.queueing import expected_in_s
 
 MAX_PAGE, DEFAULT_PAGE = 100, 20
 _LOOK_AGAIN_S = 0.05
@@ -51,6 +54,8 @@ class Reading:
             if found is None:
                 raise NotFoundError("This account has no verification with this id.")
             attempts = await attempts_of(connection, verification_id)
+            if found.facts.status_now is VerificationStatus.PENDING:
+                attempts = [await _with_turn(connection, each, read_at=found.facts.read_at) for each in attempts]
         return await self._presenter.show(found.facts, found.guard, attempts)
 
     async def read_submitted(self, caller: Caller, verification_id: UUID, *, within_s: float) -> VerificationView:
@@ -94,6 +99,14 @@ class Reading:
         items = [await self._presenter.show(each.facts, each.guard, attempts[each.facts.id]) for each in page]
         last = page[-1].facts if len(found) > limit else None
         return Page(tuple(items), None if last is None else _write_cursor(last.created_at, last.id))
+
+
+async def _with_turn(connection: AsyncConnection, attempt: AttemptFacts, *, read_at: datetime) -> AttemptFacts:
+    """Return an attempt with the moment when it would leave as it looks now, if it waits for its turn."""
+    if attempt.status is not AttemptStatus.PLANNED or attempt.waits_until is None:
+        return attempt
+    wait_s = await expected_in_s(connection, attempt.id)
+    return attempt if wait_s is None else replace(attempt, waits_until=read_at + timedelta(seconds=wait_s))
 
 
 def _write_cursor(created_at: datetime, verification_id: UUID) -> str:

@@ -7,47 +7,49 @@ trips cost nothing. A bucket that was never set limits nothing.
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, String, and_, bindparam, cast, exists, func, literal, or_, select, update
+from sqlalchemy import BigInteger, ColumnElement, Float, and_, bindparam, exists, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.statuses import AttemptStatus
-from rules.routing.capacity import LATE_S
+from rules.routing.capacity import MICROS
 from store.capacity import free_after, has_room
 from store.engine import Database
+from store.lines import (
+    OTHER,
+    OTHERS,
+    bucket_names,
+    connection_bucket_name,
+    is_ahead,
+    is_of_connection,
+    is_of_number,
+    number_bucket_name,
+)
 from store.number_tables import CapacityBucket
 from store.submissions import BEGIN, Begun
 from store.tables import Attempt, Verification, table_of
-from store.times import fixed, now, now_plus
+from store.times import fixed, now_plus
 
 _attempt, _verification = table_of(Attempt), table_of(Verification)
 _bucket = table_of(CapacityBucket)
 _parts = bindparam("parts", type_=BigInteger)
-_other, _of_other = _attempt.alias("other"), _verification.alias("of_other")
 _mine = _verification.alias("mine")
 
 
-def bucket_names(attempt: Any) -> Any:
-    """Return the names of the buckets that a message of an attempt is paid from (`rules/routing/capacity.py`)."""
-    number = func.replace(cast(attempt.c.number_id, String), "-", "")
-    return (
-        literal("number/").concat(number),
-        literal("carrier/").concat(attempt.c.carrier).concat("/").concat(attempt.c.region),
-    )
+# Whoever has less time left goes first once its turn has come, or where it would have to wait for this one's part; one
+# that does not come is not waited for.
+def _is_due_within_a_part(of_name: ColumnElement[str]) -> ColumnElement[bool]:
+    part_us = select(_bucket.c.part_us).where(_bucket.c.name == of_name).correlate(_attempt).scalar_subquery()
+    return OTHER.c.waits_until <= now_plus(part_us / literal(float(MICROS), Float))
 
 
-# Whoever has less time left goes first, as soon as it has been told to come; one that does not come is not waited for.
 _IS_BEHIND = exists(
     select(literal(1))
-    .select_from(_other.join(_of_other, _of_other.c.id == _other.c.verification_id))
-    .join(_mine, _mine.c.id == _attempt.c.verification_id)
+    .select_from(OTHERS.join(_mine, _mine.c.id == _attempt.c.verification_id))
     .where(
-        _other.c.number_id == _attempt.c.number_id,
-        _other.c.status == fixed(AttemptStatus.PLANNED),
-        _other.c.waits_until <= now(),
-        _other.c.waits_until > now_plus(-LATE_S),
+        is_ahead(_attempt, _mine),
         or_(
-            _of_other.c.expires_at < _mine.c.expires_at,
-            and_(_of_other.c.expires_at == _mine.c.expires_at, _other.c.id < _attempt.c.id),
+            and_(is_of_number(_attempt), _is_due_within_a_part(number_bucket_name(_attempt))),
+            and_(is_of_connection(_attempt), _is_due_within_a_part(connection_bucket_name(_attempt))),
         ),
     )
     .correlate(_attempt)

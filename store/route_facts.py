@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, String, bindparam, case, cast, func, literal, select, true
+from sqlalchemy import BindParameter, ColumnElement, String, bindparam, case, cast, func, literal, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.routing import NumberState, RoutePolicyFacts
@@ -70,21 +70,24 @@ _OF_HEALTH = tuple(
         "verify_wait_s",
     )
 )
-# When a message that is planned now would leave: after what was taken, and after those that wait.
-_waiting = table_of(Attempt)
-_LAST_IN_LINE = (
-    select(func.max(_waiting.c.waits_until))
-    .where(
-        _waiting.c.number_id == _number.c.id,
-        _waiting.c.status == fixed(AttemptStatus.PLANNED),
-        _waiting.c.waits_until.is_not(None),
-    )
-    .scalar_subquery()
-)
+# When a message that is planned now would leave: after what was taken of its number and of its carrier's connection,
+# and after those that wait for either.
+_waiting, _connection = table_of(Attempt), _bucket.alias("connection")
+_IS_WAITING = (_waiting.c.status == fixed(AttemptStatus.PLANNED)) & _waiting.c.waits_until.is_not(None)
+
+
+def _last_of(line: ColumnElement[bool]) -> ColumnElement[Any]:
+    return select(func.max(_waiting.c.waits_until)).where(line, _IS_WAITING).scalar_subquery()
+
+
 _BUCKET_NAME = literal("number/").concat(func.replace(cast(_number.c.id, String), "-", ""))
+_CONNECTION_NAME = literal("carrier/").concat(_number.c.carrier).concat("/").concat(_number.c.region)
+_THROUGH_CONNECTION = (_waiting.c.carrier == _number.c.carrier) & (_waiting.c.region == _number.c.region)
 _OF_CAPACITY = (
     (_bucket.c.free_at_us - _bucket.c.slack_us - now_us()).label("busy_us"),
-    _LAST_IN_LINE.label("last_in_line"),
+    _last_of(_waiting.c.number_id == _number.c.id).label("last_in_line"),
+    (_connection.c.free_at_us - _connection.c.slack_us - now_us()).label("connection_busy_us"),
+    _last_of(_THROUGH_CONNECTION).label("last_of_connection"),
 )
 _ONE = select(fixed(1).label("one")).subquery("one")
 _POLICY = FIND_POLICY.subquery("policy")
@@ -98,6 +101,7 @@ _READ = select(
     .outerjoin(_number, _number.c.environment == _ENVIRONMENT)
     .outerjoin(_lease, _lease.c.number_id == _number.c.id)
     .outerjoin(_bucket, _bucket.c.name == _BUCKET_NAME)
+    .outerjoin(_connection, _connection.c.name == _CONNECTION_NAME)
     .outerjoin(
         _authorisation,
         (_authorisation.c.environment == _ENVIRONMENT)
@@ -172,11 +176,14 @@ def _sender(row: Any, catalog: Catalog, *, learnt: int) -> Sender:
 
 
 def _has_capacity(row: Any) -> bool:
-    """Say whether a message that is planned now would leave soon; a number without a rate has no line."""
-    if row.busy_us is None:
-        return True
-    line_s = 0.0 if row.last_in_line is None else (row.last_in_line - row.read_at).total_seconds()
-    return bool(max(row.busy_us / MICROS, line_s) <= MAY_WAIT_S)
+    """Say whether a message that is planned now would leave soon; what has no rate has no line."""
+    buckets = ((row.busy_us, row.last_in_line), (row.connection_busy_us, row.last_of_connection))
+    return all(_is_short(busy_us, last, read_at=row.read_at) for busy_us, last in buckets if busy_us is not None)
+
+
+def _is_short(busy_us: int, last: datetime | None, *, read_at: datetime) -> bool:
+    line_s = 0.0 if last is None else (last - read_at).total_seconds()
+    return max(busy_us / MICROS, line_s) <= MAY_WAIT_S
 
 
 def _receipt_wait_s(row: Any, catalog: Catalog) -> int:

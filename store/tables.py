@@ -180,6 +180,7 @@ class Attempt(SQLModel, table=True):
         ),
         Index("attempt_unlearnt", "answered_at", sqlite_where=_UNLEARNT, postgresql_where=_UNLEARNT),
         Index("attempt_waiting", "number_id", "waits_until", sqlite_where=_WAITING, postgresql_where=_WAITING),
+        Index("attempt_line", "carrier", "region", "waits_until", sqlite_where=_WAITING, postgresql_where=_WAITING),
     )
 
     id: UUID = Field(primary_key=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, DateTime, Dialect, Integer, String, literal_column
+from sqlalchemy import ColumnElement, DateTime, Dialect, Float, Integer, String, literal_column
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -71,6 +71,16 @@ class mark_plus(FunctionElement[str]):  # noqa: N801 - as above
         super().__init__(fixed(seconds))
 
 
+class seconds_until(FunctionElement[float]):  # noqa: N801 - as above
+    """How many seconds the database's clock has to a moment in a column; below 0 when it is past."""
+
+    type = Float()
+    inherit_cache = True
+
+    def __init__(self, moment: ColumnElement[datetime]) -> None:
+        super().__init__(moment)
+
+
 def now() -> ColumnElement[datetime]:
     """Return the expression for the database's clock."""
     return now_plus(0)
@@ -108,3 +118,13 @@ def _mark_sqlite(element: mark_plus, compiler: SQLCompiler, **kw: Any) -> str:
         f"printf('%0{MARK_WIDTH}d', CAST(round((strftime('%J','now') - 2440587.5) * 86400000.0) AS INTEGER)"
         f" + ({seconds}) * 1000)"
     )
+
+
+@compiles(seconds_until, "postgresql")
+def _until_postgresql(element: seconds_until, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"extract(epoch from {compiler.process(element.clauses, **kw)} - clock_timestamp())::float8"
+
+
+@compiles(seconds_until, "sqlite")
+def _until_sqlite(element: seconds_until, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"((julianday({compiler.process(element.clauses, **kw)}) - julianday('now')) * 86400.0)"

@@ -25,7 +25,7 @@ def main() -> None:
     plan = parse(sys.argv[1:])
     try:
         with TemporaryDirectory(prefix="countersign-bench-") as bytecode:
-            _clear_environment(bytecode)
+            clear_environment(bytecode)
             asyncio.run(_until_stopped(plan))
     except asyncio.CancelledError:
         sys.exit("stopped")
@@ -33,7 +33,7 @@ def main() -> None:
         sys.exit(str(error))
 
 
-def _clear_environment(bytecode: str) -> None:
+def clear_environment(bytecode: str) -> None:
     """Have the processes see this run and nothing else, and run from bytecode as they do once installed.
 
     An installation that the environment describes must not be what is measured, still less what is written to. Without

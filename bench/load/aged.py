@@ -81,8 +81,8 @@ async def compare(plan: Plan, held: Aged, *, say: Callable[[str], None]) -> Aged
     """Fill one of two systems and measure both."""
     say("aged: starting an empty system and one to be filled")
     async with (
-        running("postgresql", plan, with_floor=False) as empty,
-        running("postgresql", plan, with_floor=False) as full,
+        running("postgresql", api_processes=plan.api_processes, with_floor=False) as empty,
+        running("postgresql", api_processes=plan.api_processes, with_floor=False) as full,
         Generator() as generator,
         Generator() as other,
     ):

@@ -33,7 +33,7 @@ class Measured:
 async def measure(database: str, plan: Plan, *, say: Callable[[str], None]) -> Measured:
     """Start everything on a database and measure it at each concurrency."""
     say(f"{database}: starting Temporal, database, API, worker and the floor")
-    async with running(database, plan) as system, Generator() as generator:
+    async with running(database, api_processes=plan.api_processes) as system, Generator() as generator:
         numbers = Numbers.fresh()
         warm_up = min(_WARM_UP, max(plan.batch(each) for each in plan.concurrency))
         await _warm_up(system, generator, numbers, count=warm_up)

@@ -15,7 +15,6 @@ from temporalio.client import Client
 
 from bench.load.driver import Target
 from bench.load.floor_front import CHECKS
-from bench.load.plan import Plan
 from bench.postgres import Cluster
 from cli.launch import Launch
 from cli.ports import free_port
@@ -62,7 +61,9 @@ class System:
 
 
 @asynccontextmanager
-async def running(database: str, plan: Plan, *, with_floor: bool = True) -> AsyncIterator[System]:
+async def running(
+    database: str, *, api_processes: int, with_floor: bool = True, routes: Path = _ROUTES
+) -> AsyncIterator[System]:
     """Run the product on a database of its own (`sqlite` or `postgresql`), and the floor beside it."""
     async with AsyncExitStack() as stack:
         home = Path(stack.enter_context(TemporaryDirectory(prefix="countersign-bench-")))
@@ -73,7 +74,7 @@ async def running(database: str, plan: Plan, *, with_floor: bool = True) -> Asyn
             cluster = stack.enter_context(Cluster(durable=True))
             cluster.create_database("bench")
             url, pids["database"] = cluster.url("bench"), cluster.pid or 0
-        launch = _launch(home, url, plan)
+        launch = _launch(home, url, api_processes, routes)
         door = Database(url, pool_size=5)
         stack.push_async_callback(door.close)
         await migrate(door)
@@ -92,15 +93,15 @@ async def running(database: str, plan: Plan, *, with_floor: bool = True) -> Asyn
         yield system
 
 
-def _launch(home: Path, url: str, plan: Plan) -> Launch:
+def _launch(home: Path, url: str, api_processes: int, routes: Path) -> Launch:
     settings = Settings(
         home=home,
         port=free_port(),
         database_url=url,
-        routes_file=_ROUTES,
+        routes_file=routes,
         # The bench's key has no request rate; several processes must not have one that they cannot share.
-        api_rate=10 if plan.api_processes == 1 else 0,
-        api_processes=plan.api_processes,
+        api_rate=10 if api_processes == 1 else 0,
+        api_processes=api_processes,
     )
     own = LaunchSettings(temporal_port=free_port(), temporal_ui_port=free_port())
     return Launch(
@@ -115,7 +116,7 @@ def _launch(home: Path, url: str, plan: Plan) -> Launch:
 async def _start(system: System, launch: Launch, url: str, *, with_floor: bool) -> None:
     told = {
         "COUNTERSIGN_DATABASE_URL": url,
-        "COUNTERSIGN_ROUTES_FILE": str(_ROUTES),
+        "COUNTERSIGN_ROUTES_FILE": str(launch.settings.routes_file),
         "COUNTERSIGN_API_PROCESSES": str(launch.settings.api_processes),
         "COUNTERSIGN_API_RATE": str(launch.settings.api_rate),
         "FLOOR_DATABASE_URL": url,

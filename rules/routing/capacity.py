@@ -13,6 +13,9 @@ MICROS = 1_000_000
 MAY_WAIT_S = 5
 # Whoever does not come when its turn is there is not waited for any longer.
 LATE_S = 2
+# A turn that comes so soon is waited for where the message is: going away and coming back costs more. Whoever goes away
+# comes back so long before its turn: what is on its way then is late, and all that stand behind it with it.
+WAITS_HERE_S, COMES_EARLY_S = 2.0, 0.75
 # How long nothing leaves after a carrier said "too fast".
 THROTTLED_PAUSE_S = 1
 
