@@ -1,47 +1,23 @@
 """Chains that moved are vouched for hourly, what is older than retention goes behind a signed cut, and nothing else."""
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import pytest
 from sqlalchemy import select
 
 from activities.audit_keeping import AuditKeeping
 from bench.audit.filling import fill
-from bench.postgres import Cluster
 from domain.ids import new_id
 from rules.audit.checkpoints import Checkpoint
 from rules.audit.retention import CHECKPOINT_ENTRIES, RETENTION_S
 from store.audit_reading import checkpoints
 from store.audit_tables import AuditRow
 from store.engine import Database
-from store.migrate import migrate
 from store.tables import table_of
-from tests.databases import fresh_database
 from tests.store.audit_trails import SIGNER, an_entry, recorded, verified
 
 _entry = table_of(AuditRow)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite+aiosqlite:///{tmp_path / 'own.db'}"
-        return
-    cluster: Cluster = request.getfixturevalue("postgres_cluster")
-    with fresh_database(cluster) as url:
-        yield url
-
-
-@pytest.fixture
-async def own_database(own_url: str) -> AsyncIterator[Database]:
-    database = Database(own_url)
-    await migrate(database)
-    yield database
-    await database.close()
 
 
 async def kept(database: Database) -> list[Checkpoint]:

@@ -27,7 +27,6 @@ from domain.errors import DomainError
 from domain.facts import Caller
 from runtime.logs import configure_logs
 from store.engine import Database
-from store.migrate import migrate
 from tests.building import (
     KEYS,
     FakeDispatchers,
@@ -39,6 +38,7 @@ from tests.building import (
     delivery_to,
     settings,
 )
+from tests.databases import migrated_sqlite
 from tests.sandbox.serving import serving
 
 CODES = {each.code: each for each in DomainError.__subclasses__()}
@@ -112,13 +112,12 @@ def running_api(
     **changes: Any,
 ) -> Iterator[Server]:
     """Serve; what is started is sent at once unless other workflows are given."""
-    url, outbox = f"sqlite+aiosqlite:///{home / 'countersign.db'}", Outbox(name="outbox")
+    url, outbox = migrated_sqlite(home / "countersign.db"), Outbox(name="outbox")
     told, drain = workflows or FakeWorkflows(), list[Callable[[], object]]()
 
     @asynccontextmanager
     async def open_parts() -> AsyncIterator[Parts]:
         database = Database(url)
-        await migrate(database)
         if workflows is None:
             told.delivery = delivery_to(outbox, database=database)
         async with httpx2.AsyncClient(trust_env=False, verify=False) as http:

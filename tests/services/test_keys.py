@@ -219,13 +219,13 @@ async def test_a_key_is_loaded_inside_a_transaction_that_holds_the_only_connecti
     await single.close()
 
 
-async def test_a_database_that_is_away_or_not_migrated_is_waited_for_and_then_told(own_url: str) -> None:
-    empty = Database(own_url)
+async def test_a_database_that_is_away_or_not_migrated_is_waited_for_and_then_told(empty_url: str) -> None:
+    empty = Database(empty_url)
 
     with pytest.raises((NotMigratedError, DatabaseUnavailableError)):
         await open_keys(empty, kek(a_master_key()))
     waiting = asyncio.ensure_future(open_keys(empty, kek(a_master_key()), within_s=60))
-    await _migrated(own_url)
+    await _migrated(empty_url)
 
     assert (await waiting).lookup
     await empty.close()
