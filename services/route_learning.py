@@ -4,7 +4,7 @@ An outcome is marked in the transaction that writes what it teaches, so a worker
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import groupby
@@ -14,12 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.errors import DatabaseUnavailableError
 from domain.statuses import Environment
-from rules.routing.learning import Outcome, learnt, learnt_of_number
+from rules.routing.learning import Health, Outcome, learnt, learnt_of_connection, learnt_of_number
 from rules.routing.verdicts import is_news
 from services.pool_judging import ByTheClock, PoolJudges
 from store.engine import Database
 from store.learning import KnownNumber, read_numbers, take_outcomes, write_number
-from store.route_health import Group, begin_health, read_health, write_health
+from store.route_health import CONNECTIONS, Group, begin_health, read_health, write_health
 
 # Every outcome waits for this, and no breaker opens sooner.
 _LOOK_EVERY_S = 0.5
@@ -48,8 +48,13 @@ class RouteLearning:
         """Learn one batch; return how many outcomes it had."""
         async with self._database.transaction() as connection:
             outcomes, has_news = await take_outcomes(connection), False
-            for (environment, country), of_country in groupby(sorted(outcomes, key=_country), key=_country):
-                has_news |= await _learn_routes(connection, Environment(environment), country, list(of_country))
+            # In one order, so that nobody waits in a circle.
+            for group, taught in groupby(sorted(_lessons(outcomes), key=_of), key=_of):
+                has_news |= await _learn(
+                    connection,
+                    Group(environment=group[0], country=group[1], name=group[2]),
+                    [outcome for _, outcome in taught],
+                )
             await _learn_numbers(connection, outcomes)
         if has_news:
             self._judges.ask()
@@ -65,46 +70,55 @@ class RouteLearning:
                 await asyncio.sleep(0 if learnt_now else _LOOK_EVERY_S)
 
 
-def _country(outcome: Outcome) -> tuple[str, str]:
-    return outcome.environment.value, outcome.country
+def _lessons(outcomes: Iterable[Outcome]) -> Iterator[tuple[Group, Outcome]]:
+    """Yield what each outcome teaches of: its carrier's connection by its answer, and its group of routes."""
+    for each in outcomes:
+        if each.answer is not None:
+            yield Group(environment=each.environment, country=CONNECTIONS, name=each.connection), each
+        if each.number_id is not None:
+            yield Group(environment=each.environment, country=each.country, name=each.group), each
 
 
-async def _learn_routes(
-    connection: AsyncConnection, environment: Environment, country: str, outcomes: Sequence[Outcome]
-) -> bool:
-    """Write what outcomes teach of a country's routes; say whether something of it is to be judged at once.
+def _of(lesson: tuple[Group, Outcome]) -> tuple[Environment, str, str]:
+    group, _ = lesson
+    return group.environment, group.country, group.name
 
-    Group by group in one order, so that nobody waits in a circle.
-    """
-    has_news = False
-    for name in sorted({each.group for each in outcomes}):
-        group = Group(environment=environment, country=country, name=name)
-        of_group = [each for each in outcomes if each.group == name]
-        await begin_health(connection, group)
-        while True:
-            known = await read_health(connection, country, environment=environment)
-            number = max(each.evidence.at for each in known.values())
-            health = known[name]
-            for outcome in of_group:
-                number += outcome.is_proved is not None
-                health = learnt(health, outcome, number=number)
-            if await write_health(connection, group, health):
-                has_news |= is_news(known[name], health, now=of_group[-1].at)
-                break
-    return has_news
+
+async def _learn(connection: AsyncConnection, group: Group, outcomes: Sequence[Outcome]) -> bool:
+    """Write what outcomes teach of a group; say whether something of it is to be judged at once."""
+    await begin_health(connection, group)
+    while True:
+        known = await read_health(connection, group.country, environment=group.environment)
+        health = _taught(known, group, outcomes)
+        if await write_health(connection, group, health):
+            return is_news(known[group.name], health, now=outcomes[-1].at)
+
+
+def _taught(known: Mapping[str, Health], group: Group, outcomes: Sequence[Outcome]) -> Health:
+    health = known[group.name]
+    number = max(each.evidence.at for each in known.values())
+    for outcome in outcomes:
+        if group.country == CONNECTIONS:
+            health = learnt_of_connection(health, outcome)
+        else:
+            number += outcome.is_proved is not None
+            health = learnt(health, outcome, number=number)
+    return health
 
 
 async def _learn_numbers(connection: AsyncConnection, outcomes: Sequence[Outcome]) -> None:
-    for number_id, of_number in groupby(sorted(outcomes, key=_number), key=_number):
-        taught = list(of_number)
+    of_pools = sorted((each.number_id, at) for at, each in enumerate(outcomes) if each.number_id is not None)
+    for number_id, places in groupby(of_pools, key=_number):
+        taught = [outcomes[at] for _, at in places]
         while True:
             known = (await read_numbers(connection, [number_id]))[number_id]
             if await write_number(connection, number_id, _after(known, taught)):
                 break
 
 
-def _number(outcome: Outcome) -> UUID:
-    return outcome.number_id
+def _number(place: tuple[UUID, int]) -> UUID:
+    number_id, _ = place
+    return number_id
 
 
 def _after(known: KnownNumber, outcomes: Sequence[Outcome]) -> KnownNumber:

@@ -1,5 +1,6 @@
 """Why routes were taken, how they fare, which one a message would take now: looked at, and nothing changed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -11,13 +12,14 @@ from domain.routing import Mode
 from domain.statuses import Channel
 from rules.routing.breaker import BreakerState
 from rules.routing.explanation import Explanation, of_text
+from rules.routing.learning import Health
 from rules.routing.verdicts import DecisionFacts
 from security.keyring import KeyRing
 from store.attempts import attempts_of, explanations_of
 from store.engine import Database
 from store.guards import NumberKey, last_sender_of
 from store.route_decisions import database_now, decisions
-from store.route_health import read_country_healths
+from store.route_health import CONNECTIONS, read_country_healths, read_health
 from store.router import Errand, Router
 from store.verifications import read_verification_of
 
@@ -41,11 +43,22 @@ class RouteView:
     verify_wait_s: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionView:
+    """How a carrier's connection in a region fares, whatever the country."""
+
+    carrier: str
+    region: str
+    breaker: BreakerState
+    probe_at: datetime | None
+
+
 @dataclass(frozen=True, slots=True)
 class RoutesHealth:
-    """How routes fare, and what was decided about them lately, newest first."""
+    """How routes fare, and carriers' connections, and what was decided about them lately, newest first."""
 
     routes: tuple[RouteView, ...]
+    connections: tuple[ConnectionView, ...]
     decisions: tuple[DecisionFacts, ...]
 
 
@@ -82,6 +95,7 @@ class Routing:
         """Return how the routes towards a country fare, or those towards all, in the caller's environment."""
         async with self._database.reading() as connection:
             known = await read_country_healths(connection, country, environment=caller.environment)
+            connections = await read_health(connection, CONNECTIONS, environment=caller.environment)
             made = await decisions(connection, environment=caller.environment, country=country, at_most=_MOST_DECISIONS)
         newest: dict[str, int] = {}
         for group, health in known:
@@ -104,7 +118,7 @@ class Routing:
                     verify_wait_s=health.verify_wait_s,
                 )
             )
-        return RoutesHealth(routes=tuple(views), decisions=tuple(made))
+        return RoutesHealth(routes=tuple(views), connections=_connections(connections), decisions=tuple(made))
 
     async def explain(self, caller: Caller, to: str, *, channel: Channel) -> DryRun:
         """Return which route a message to a number would take now, and why; nothing is sent, counted or changed.
@@ -153,3 +167,15 @@ class Routing:
             attempts = await attempts_of(connection, verification_id)
             kept = await explanations_of(connection, verification_id)
         return tuple(ExplainedAttempt(each, of_text(kept[each.id]) if each.id in kept else None) for each in attempts)
+
+
+def _connections(known: Mapping[str, Health]) -> tuple[ConnectionView, ...]:
+    found = []
+    for name, health in known.items():
+        carrier, region = name.split("/")
+        found.append(
+            ConnectionView(
+                carrier=carrier, region=region, breaker=health.breaker.state, probe_at=health.breaker.probe_at
+            )
+        )
+    return tuple(found)

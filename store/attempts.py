@@ -72,9 +72,7 @@ class AttemptPlan:
 async def plan_attempt(connection: AsyncConnection, plan: AttemptPlan) -> None:
     """Insert a planned attempt."""
     values = {name: getattr(plan, name) for name in AttemptPlan.__slots__}
-    # Of a sender that is in no pool nothing is learnt.
-    learnt = None if plan.number_id is None else 0
-    await connection.execute(_PLAN, {**values, "channel": plan.channel.value, "learnt": learnt})
+    await connection.execute(_PLAN, {**values, "channel": plan.channel.value, "learnt": 0})
 
 
 async def attempts_of(connection: AsyncConnection, verification_id: UUID) -> list[AttemptFacts]:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.statuses import AttemptStatus, Environment, FailureClass, SubmissionStatus, VerificationStatus
+from rules.routing.connections import connection_name
 from rules.routing.health import NumberRecord
 from rules.routing.learning import UNPROVED_AFTER_S, Outcome, is_judged_at_once
 from rules.routing.proportions import Share
@@ -29,6 +30,8 @@ _NEW = (
             for name in (
                 "id",
                 "carrier",
+                "region",
+                "carrier_code",
                 "pool_country",
                 "sender_type",
                 "channel",
@@ -140,8 +143,10 @@ def _outcome(row: Any) -> tuple[Outcome | None, int]:
     failure = None if row.failure_class is None else FailureClass(row.failure_class)
     of_recipient = is_judged_at_once(answer, failure)
     is_answer_new = row.learnt == _NOTHING
-    is_proved, so_far = _verdict(row, of_recipient=of_recipient)
+    # A sender of the routes file has taught what it can when it is answered.
+    is_proved, so_far = (None, _ALL) if row.number_id is None else _verdict(row, of_recipient=of_recipient)
     is_receipt_known = so_far == _ALL and of_recipient is None and (row.receipt_at is not None or is_proved is False)
+    is_receipt_known = is_receipt_known and row.number_id is not None
     return Outcome(
         environment=Environment(row.environment),
         country=row.country,
@@ -155,6 +160,8 @@ def _outcome(row: Any) -> tuple[Outcome | None, int]:
         is_receipt_known=is_receipt_known,
         receipt_s=_after(row.answered_at, row.receipt_at) if is_receipt_known else None,
         proof_s=_after(row.answered_at, row.proved_at) if is_proved else None,
+        connection=connection_name(row.carrier, region=row.region),
+        carrier_code=row.carrier_code,
     ), so_far
 
 

@@ -14,16 +14,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.routing import RoutePolicyFacts
 from domain.statuses import Environment
+from rules.routing.breaker import Breaker
 from rules.routing.candidates import Authorisation, Candidate
 from rules.routing.catalog import Catalog, Policy, SenderType
+from rules.routing.connections import connection_name
 from rules.routing.outlook import EVERY_TYPE, Outlook, Sender, default_policy
 from store.route_facts import RouteFacts, read_route_facts
+from store.route_health import CONNECTIONS, read_health
 from store.route_policies import EVERYWHERE_ELSE, find_policy
 
 # How old what is known of a country's routes may be; and what an account wants.
 OUTLOOK_S, POLICY_S = 1.0, 1.0
 # Countries and accounts that were asked for in the last moment; more are read again.
 _KEPT = 2_000
+_CLOSED = Breaker()
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -51,6 +55,7 @@ class RouteBook:
         self._catalog = catalog
         self._takes = takes
         self._facts: _Moments[_Country, RouteFacts] = _Moments(clock, OUTLOOK_S)
+        self._connections: _Moments[Environment, Mapping[str, Breaker]] = _Moments(clock, OUTLOOK_S)
         self._policies: _Moments[tuple[UUID, _Country], RoutePolicyFacts | None] = _Moments(clock, POLICY_S)
 
     async def towards(
@@ -58,7 +63,8 @@ class RouteBook:
     ) -> tuple[Outlook, RoutePolicyFacts]:
         """Return what may be used towards a country, and how the account wants it used: one statement at most.
 
-        Where the tables have no number in any of the pools concerned, the senders are those of the routes file.
+        Where the tables have no number in any of the pools concerned, the senders are those of the routes file, and
+        another statement in a moment asks after their carriers' connections.
         """
         facts, own = await self._read(connection, country, environment, account_id)
         pools = self._catalog.policy_of(country)
@@ -67,7 +73,7 @@ class RouteBook:
         is_of_file = not held & {country, asked.primary, *asked.backups}
         policy = own or default_policy(country, pools, environment=environment, held=held, is_of_file=is_of_file)
         if is_of_file:
-            return self._of_file(country, asked), policy
+            return self._of_file(country, asked, await self._connections_of(connection, environment)), policy
         return self._of_tables(country, facts), policy
 
     def forget(self, country: str, *, environment: Environment) -> None:
@@ -103,13 +109,26 @@ class RouteBook:
             regions=facts.regions or everywhere,
         )
 
-    def _of_file(self, country: str, pools: Policy) -> Outlook:
+    async def _connections_of(self, connection: AsyncConnection, environment: Environment) -> Mapping[str, Breaker]:
+        """Return the breakers of carriers' connections: all that is known of senders of a routes file."""
+        found = self._connections.get(environment)
+        if found is None:
+            known = await read_health(connection, CONNECTIONS, environment=environment)
+            found = {name: health.breaker for name, health in known.items()}
+            self._connections.keep(environment, found)
+        return found
+
+    def _of_file(self, country: str, pools: Policy, connections: Mapping[str, Breaker]) -> Outlook:
         routes = self._catalog.routes_in(pools, country)
         since = Authorisation(since=_ALWAYS)
         return Outlook(
             country=country,
             senders=tuple(
-                Sender(candidate=Candidate(route=each, place=0, price_micros=0, authorisation=since)) for each in routes
+                Sender(
+                    candidate=Candidate(route=each, place=0, price_micros=0, authorisation=since),
+                    connection=connections.get(connection_name(each.carrier, region=each.region), _CLOSED),
+                )
+                for each in routes
             ),
             sender_types=EVERY_TYPE,
             carriers=self._catalog.configured,

@@ -21,6 +21,7 @@ from rules.routing.outlook import Sender
 from rules.routing.timers import DEFAULT_VERIFY_WAIT_S
 from store.capacity import now_us
 from store.number_tables import CapacityBucket, RoutingLease, SenderAuthorisation, SenderNumber
+from store.route_health import CONNECTIONS
 from store.route_policies import EVERYWHERE_ELSE, FIND_POLICY, policy_facts
 from store.route_tables import RouteHealth
 from store.tables import Attempt, table_of
@@ -29,6 +30,8 @@ from store.times import fixed, now
 _number, _lease = table_of(SenderNumber), table_of(RoutingLease)
 _authorisation, _health = table_of(SenderAuthorisation), table_of(RouteHealth)
 _bucket = table_of(CapacityBucket)
+# The breakers of carriers' connections.
+_link = _health.alias("link")
 _ENVIRONMENT: BindParameter[str] = bindparam("of_environment", type_=String())
 _COUNTRY: BindParameter[str] = bindparam("of_country", type_=String())
 _HAS_ROWS = (
@@ -70,6 +73,7 @@ _OF_HEALTH = tuple(
         "verify_wait_s",
     )
 )
+_OF_LINK = tuple(_link.c[name].label(f"link_{name}") for name in ("breaker", "probe_at", "probes_lost"))
 # When a message that is planned now would leave: after what was taken of its number and of its carrier's connection,
 # and after those that wait for either.
 _waiting, _connection = table_of(Attempt), _bucket.alias("connection")
@@ -95,7 +99,14 @@ _OF_POLICY = tuple(
     column.label(f"policy_{column.name}") for column in _POLICY.c if column.name not in {"account_id", "environment"}
 )
 _READ = select(
-    now().label("read_at"), *_OF_POLICY, *_OF_SENDER, *_OF_LEASE, *_OF_PERMISSION, *_OF_HEALTH, *_OF_CAPACITY
+    now().label("read_at"),
+    *_OF_POLICY,
+    *_OF_SENDER,
+    *_OF_LEASE,
+    *_OF_PERMISSION,
+    *_OF_HEALTH,
+    *_OF_LINK,
+    *_OF_CAPACITY,
 ).select_from(
     _ONE.outerjoin(_POLICY, true())
     .outerjoin(_number, _number.c.environment == _ENVIRONMENT)
@@ -112,6 +123,12 @@ _READ = select(
     .outerjoin(
         _health,
         (_health.c.environment == _ENVIRONMENT) & (_health.c.country == _COUNTRY) & (_health.c.route_group == _GROUP),
+    )
+    .outerjoin(
+        _link,
+        (_link.c.environment == _ENVIRONMENT)
+        & (_link.c.country == CONNECTIONS)
+        & (_link.c.route_group == _number.c.carrier.concat("/").concat(_number.c.region)),
     )
 )
 
@@ -171,7 +188,8 @@ def _sender(row: Any, catalog: Catalog, *, learnt: int) -> Sender:
         holder=row.holder,
         is_demoted=row.health_demoted_at is not None,
         is_on_trial=row.probing_since is not None,
-        breaker=_breaker(row) if is_known else Breaker(),
+        breaker=_breaker(row.health_breaker, row.health_probe_at, row.health_probes_lost),
+        connection=_breaker(row.link_breaker, row.link_probe_at, row.link_probes_lost),
     )
 
 
@@ -199,7 +217,8 @@ def _evidence(row: Any) -> Evidence:
     return Evidence(row.health_proved, row.health_unproved, row.health_prior, row.health_learnt_at)
 
 
-def _breaker(row: Any) -> Breaker:
-    return Breaker(
-        state=BreakerState(row.health_breaker), probe_at=row.health_probe_at, probes_lost=row.health_probes_lost
+def _breaker(state: str | None, probe_at: datetime | None, probes_lost: int) -> Breaker:
+    """Return a breaker as read; one that has no row has seen nothing."""
+    return (
+        Breaker() if state is None else Breaker(state=BreakerState(state), probe_at=probe_at, probes_lost=probes_lost)
     )

@@ -28,11 +28,17 @@ _OF_GROUP = (
     _health.c.country == bindparam("of_country"),
     _health.c.route_group == bindparam("of_group"),
 )
+# Where the breakers of carriers' connections are kept, under the connection's name: no country's code.
+CONNECTIONS = "**"
 _READ = select(_health, now().label("read_at")).where(*_OF_GROUP[:2]).order_by(_health.c.route_group)
 _ANY_COUNTRY: BindParameter[str | None] = bindparam("of_country", type_=String())
 _READ_ALL = (
     select(_health, now().label("read_at"))
-    .where(_OF_GROUP[0], or_(_ANY_COUNTRY.is_(None), _health.c.country == _ANY_COUNTRY))
+    .where(
+        _OF_GROUP[0],
+        _health.c.country != CONNECTIONS,
+        or_(_ANY_COUNTRY.is_(None), _health.c.country == _ANY_COUNTRY),
+    )
     .order_by(_health.c.country, _health.c.route_group)
 )
 _WRITE = (
@@ -57,7 +63,10 @@ _TAKE_PROBE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """A group of routes towards a country: all but the sender is the same (`Candidate.group`)."""
+    """A group of routes towards a country: all but the sender is the same (`Candidate.group`).
+
+    Or, with `CONNECTIONS` as the country, a carrier's connection in a region.
+    """
 
     environment: Environment
     country: str

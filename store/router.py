@@ -19,9 +19,10 @@ from domain.ids import new_id
 from domain.messages import FailOverCause
 from domain.routing import Mode, RoutePolicyFacts
 from domain.statuses import Channel, Environment
-from rules.routing.breaker import probe_pause_s
+from rules.routing.breaker import BreakerState, probe_pause_s
 from rules.routing.candidates import Candidate, Situation
 from rules.routing.catalog import Route
+from rules.routing.connections import connection_name
 from rules.routing.explanation import Before, Decision, Explanation, choose, to_text
 from rules.routing.failover import (
     LEASE_LOST_CODE,
@@ -38,7 +39,7 @@ from rules.routing.outlook import Outlook, candidates_of, situation_of
 from store.degraded import DegradedAlarm
 from store.plans import Routed, tried_of
 from store.route_book import RouteBook
-from store.route_health import Group, take_probe
+from store.route_health import CONNECTIONS, Group, take_probe
 
 # A seed that every reader of JSON keeps exactly.
 _SEED_BITS = (1 << 48) - 1
@@ -240,9 +241,18 @@ async def _settled(
 
 
 async def _is_probe_taken(connection: AsyncConnection, sight: _Sight, candidate: Candidate) -> bool:
-    group = Group(environment=sight.facts.environment, country=sight.facts.country, name=candidate.group)
-    lost = next(each.breaker.probes_lost for each in sight.outlook.senders if each.candidate.group == group.name)
-    return await take_probe(connection, group, pause_s=probe_pause_s(lost))
+    """Take the probe of each breaker that is open, the connection's first, as whoever learns locks them too."""
+    environment, route = sight.facts.environment, candidate.route
+    sender = next(each for each in sight.outlook.senders if each.candidate.id == candidate.id)
+    name = connection_name(route.carrier, region=route.region)
+    for breaker, group in (
+        (sender.connection, Group(environment=environment, country=CONNECTIONS, name=name)),
+        (sender.breaker, Group(environment=environment, country=sight.facts.country, name=candidate.group)),
+    ):
+        pause_s = probe_pause_s(breaker.probes_lost)
+        if breaker.state is not BreakerState.CLOSED and not await take_probe(connection, group, pause_s=pause_s):
+            return False
+    return True
 
 
 def _tries(attempts: Sequence[AttemptFacts]) -> Counter[str]:

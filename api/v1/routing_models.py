@@ -15,7 +15,7 @@ from rules.routing.eligibility import Removed, Rule
 from rules.routing.explanation import Explanation
 from rules.routing.ranking import Ranked
 from rules.routing.verdicts import Decided, DecisionFacts
-from services.routing import DryRun, ExplainedAttempt, RoutesHealth, RouteView
+from services.routing import ConnectionView, DryRun, ExplainedAttempt, RoutesHealth, RouteView
 
 
 class RankedOut(BaseModel):
@@ -136,12 +136,28 @@ class RouteOut(BaseModel):
         return cls.model_construct(**{name: getattr(view, name) for name in RouteView.__slots__})
 
 
+class ConnectionOut(BaseModel):
+    """How a carrier's connection in a region fares, whatever the country."""
+
+    carrier: str
+    region: str
+    breaker: BreakerState
+    probe_at: Instant | None = Field(description="When the next message may find out whether the carrier is back.")
+
+    @classmethod
+    def of(cls, view: ConnectionView) -> "ConnectionOut":
+        """Return the model of a connection."""
+        return cls.model_construct(
+            carrier=view.carrier, region=view.region, breaker=view.breaker, probe_at=view.probe_at
+        )
+
+
 class DecisionOut(BaseModel):
     """What was decided about a route or a number, and the figures that it rests on."""
 
     country: str
     kind: Decided
-    subject: str = Field(description="A group of routes, or the id of a number.")
+    subject: str = Field(description="A group of routes, a connection (country `**`), or the id of a number.")
     evidence: dict[str, str | int | bool | None]
     decided_at: Instant
 
@@ -158,9 +174,10 @@ class DecisionOut(BaseModel):
 
 
 class RoutesHealthOut(BaseModel):
-    """How routes fare, and what was decided lately, newest first."""
+    """How routes and carriers' connections fare, and what was decided lately, newest first."""
 
     routes: list[RouteOut]
+    connections: list[ConnectionOut]
     decisions: list[DecisionOut]
 
     @classmethod
@@ -168,6 +185,7 @@ class RoutesHealthOut(BaseModel):
         """Return the model of the routes' health."""
         return cls.model_construct(
             routes=[RouteOut.of(each) for each in health.routes],
+            connections=[ConnectionOut.of(each) for each in health.connections],
             decisions=[DecisionOut.of(each) for each in health.decisions],
         )
 

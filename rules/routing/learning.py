@@ -10,6 +10,7 @@ from uuid import UUID
 
 from domain.statuses import Environment, FailureClass, SubmissionStatus
 from rules.routing.breaker import Breaker, BreakerState, after_outcome, is_hard_failure
+from rules.routing.connections import is_of_the_connection
 from rules.routing.evidence import Evidence
 from rules.routing.health import FALL_OF, NumberRecord
 from rules.routing.proportions import Share
@@ -36,13 +37,14 @@ class Outcome:
     """What is newly known of an attempt.
 
     `answer` is there when its submission was answered, `is_proved` when its message is judged; both times are in
-    seconds from the answer, None where there is none, or none yet.
+    seconds from the answer, None where there is none, or none yet. `connection` names the carrier's. `number_id` is
+    None for a sender of the routes file, which teaches of its connection alone.
     """
 
     environment: Environment
     country: str
     group: str
-    number_id: UUID
+    number_id: UUID | None
     planned_at: datetime
     at: datetime
     answer: SubmissionStatus | None = None
@@ -51,6 +53,8 @@ class Outcome:
     is_receipt_known: bool = False
     receipt_s: float | None = None
     proof_s: float | None = None
+    connection: str = ""
+    carrier_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +98,10 @@ def is_judged_at_once(status: SubmissionStatus, failure_class: FailureClass | No
 
 def learnt(health: Health, outcome: Outcome, *, number: int) -> Health:
     """Return what is known of a group after an outcome; `number` counts the messages judged for the country."""
-    known = _after_answer(health, outcome)
+    known = health
+    if outcome.answer is not None:
+        is_hard = is_hard_failure(outcome.answer, outcome.failure_class)
+        known = _after_answer(health, outcome, is_hard=is_hard)
     if outcome.is_proved is None:
         return known
     known = replace(known, evidence=known.evidence.learnt(is_proved=outcome.is_proved, number=number))
@@ -103,6 +110,20 @@ def learnt(health: Health, outcome: Outcome, *, number: int) -> Health:
     if known.demoted_at is None:
         known = replace(known, baseline=_counted(known.baseline, is_of=outcome.is_proved, keeps=BASELINE_KEEPS))
     return _with_times(known, outcome)
+
+
+def learnt_of_connection(health: Health, outcome: Outcome) -> Health:
+    """Return what is known of a carrier's connection after an outcome.
+
+    Where nothing is learnt of routes, every hard failure counts: there is no breaker but this.
+    """
+    if outcome.answer is None:
+        return health
+    answer, kind = outcome.answer, outcome.failure_class
+    is_hard = is_of_the_connection(answer, kind, outcome.carrier_code) or (
+        outcome.number_id is None and is_hard_failure(answer, kind)
+    )
+    return _after_answer(health, outcome, is_hard=is_hard)
 
 
 def learnt_of_number(record: NumberRecord, outcome: Outcome) -> NumberRecord:
@@ -125,15 +146,12 @@ def learnt_of_number(record: NumberRecord, outcome: Outcome) -> NumberRecord:
     return record
 
 
-def _after_answer(health: Health, outcome: Outcome) -> Health:
-    if outcome.answer is None:
-        return health
+def _after_answer(health: Health, outcome: Outcome, *, is_hard: bool) -> Health:
     breaker = health.breaker
     # Once it is open only what was planned since is a probe; the rest was on its way.
     is_probe = breaker.state is not BreakerState.CLOSED and (
         breaker.seen_at is None or outcome.planned_at > breaker.seen_at
     )
-    is_hard = is_hard_failure(outcome.answer, outcome.failure_class)
     return replace(health, breaker=after_outcome(breaker, is_hard=is_hard, now=outcome.at, is_probe=is_probe))
 
 

@@ -28,7 +28,8 @@ _PROBES_ROUTES, _TRIES_NUMBERS = 0, 1
 class Sender:
     """A sender and what is known of it; `holder` has it lent alone, `is_demoted` for what its routes convert.
 
-    `is_on_trial`: the number itself was set aside, and is to prove that it does its work again.
+    `is_on_trial`: the number itself was set aside, and is to prove that it does its work again. `breaker` is that of
+    its routes towards the country, `connection` that of its carrier's connection, whatever the country.
     """
 
     candidate: Candidate
@@ -36,6 +37,12 @@ class Sender:
     is_demoted: bool = False
     is_on_trial: bool = False
     breaker: Breaker = field(default_factory=Breaker)
+    connection: Breaker = field(default_factory=Breaker)
+
+    @property
+    def open_breakers(self) -> tuple[Breaker, ...]:
+        """Return those that let nothing but probes through."""
+        return tuple(each for each in (self.breaker, self.connection) if each.state is not BreakerState.CLOSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +96,7 @@ def candidates_of(
             each.candidate,
             place=places[each.candidate.group, each.candidate.route.sender] - (each.holder is not None),
             is_in_service=each.candidate.is_in_service and each.holder in {None, account_id},
-            is_breaker_open=each.breaker.state is not BreakerState.CLOSED,
+            is_breaker_open=bool(each.open_breakers),
             is_quarantined=(each.is_demoted and policy.mode is not Mode.ADAPTIVE)
             or (each.is_on_trial and not tries_now),
             proves=each.is_on_trial and tries_now,
@@ -138,6 +145,6 @@ def _places(outlook: Outlook, used: Sequence[Sender], pools: Sequence[str | None
 
 
 def _probes(sender: Sender, policy: RoutePolicyFacts, *, now: datetime, probes_now: bool) -> bool:
-    if sender.breaker.state is not BreakerState.CLOSED:
-        return may_probe(sender.breaker, now=now)
+    if sender.open_breakers:
+        return all(may_probe(each, now=now) for each in sender.open_breakers)
     return probes_now and sender.is_demoted and policy.mode is not Mode.ADAPTIVE

@@ -61,4 +61,4 @@ async def test_the_routes_of_a_country_are_told_with_what_was_decided(api: Api) 
     assert (route["group"], route["breaker"], route["demoted_for"]) == (name, "closed", "conversion_fell")
     assert (decision["kind"], decision["subject"]) == ("route.demoted", name)
     assert decision["evidence"]["seen_of_1000"] == 200
-    assert elsewhere.json() == {"routes": [], "decisions": []}
+    assert elsewhere.json() == {"routes": [], "connections": [], "decisions": []}

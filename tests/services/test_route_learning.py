@@ -7,23 +7,31 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from carriers.protocol import Answer
 from domain.facts import Caller
 from domain.messages import SendOrder
 from domain.routing import NumberFacts
-from domain.statuses import ReceiptStatus
+from domain.statuses import FailureClass, ReceiptStatus, SubmissionStatus
 from rules.routing.breaker import BreakerState
 from rules.routing.learning import UNPROVED_AFTER_S, Health
 from services.route_learning import RouteLearning
 from store.engine import Database
 from store.learning import read_numbers
-from store.route_health import read_health
+from store.route_health import CONNECTIONS, read_health
+from store.route_tables import RouteHealth
 from store.submissions import mark_proved, record_receipt
 from store.tables import Attempt, table_of
-from store.times import UtcDateTime
-from tests.activities.scripted import ACCEPTED, REFUSED, ScriptedCarrier, delivery
+from store.times import UtcDateTime, now_plus
+from tests.activities.scripted import ACCEPTED, REFUSED, SILENT, THROTTLED, ScriptedCarrier, delivery
 from tests.activities.test_routes_from_pools import a_sender, begun, pending_to
-from tests.building import FakeJudges, a_caller
+from tests.building import FakeJudges, a_caller, a_router
 from tests.store.numbering import SANDBOX, a_country
+
+
+@pytest.fixture
+def database(own_database: Database) -> Database:
+    """Learn of nobody else's messages: what is known of a carrier's connection is shared by all."""
+    return own_database
 
 
 async def a_message(
@@ -163,9 +171,80 @@ async def test_a_breaker_that_opens_has_the_pools_judged_at_once_and_what_goes_o
     assert asked == [0, 1, 1]
 
 
-@pytest.mark.parametrize("answer", [ACCEPTED, REFUSED])
-async def test_a_message_of_the_routes_file_teaches_nothing(database: Database, answer: Any) -> None:
-    await learn_all(database)
-    await a_message(database, "GB", await a_caller(database), answer=answer, is_proved=answer is ACCEPTED)
+async def connections_of(database: Database) -> dict[str, BreakerState]:
+    async with database.reading() as connection:
+        known = await read_health(connection, CONNECTIONS, environment=SANDBOX)
+    return {name: health.breaker.state for name, health in known.items()}
 
-    assert await RouteLearning(database=database).learn() == 0
+
+@pytest.mark.parametrize(("answer", "state"), [(ACCEPTED, BreakerState.CLOSED), (REFUSED, BreakerState.OPEN)])
+async def test_messages_of_the_routes_file_teach_of_their_connection_and_of_no_route(
+    database: Database, answer: Any, state: BreakerState
+) -> None:
+    caller = await a_caller(database)
+    for _ in range(5):
+        await a_message(database, "GB", caller, answer=answer)
+    await a_message(database, "GB", caller, answer=answer, is_proved=answer is ACCEPTED)
+
+    await learn_all(database)
+    routed = await begun(database, await pending_to(database, "GB", caller))
+
+    assert await connections_of(database) == {"alpha/eu": state}
+    async with database.reading() as connection:
+        assert await read_health(connection, "GB", environment=SANDBOX) == {}
+    assert routed.candidate.route.carrier == ("alpha" if answer is ACCEPTED else "bravo")
+
+
+UNREACHABLE = Answer(
+    status=SubmissionStatus.REJECTED, failure_class=FailureClass.ROUTE_TEMPORARY, carrier_code="unreachable"
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "taken"), [(UNREACHABLE, "bravo"), (SILENT, "bravo"), (REFUSED, "alpha"), (THROTTLED, "alpha")]
+)
+async def test_a_connection_that_fails_towards_one_country_is_left_alone_towards_all(
+    database: Database, answer: Any, taken: str
+) -> None:
+    country, other, caller = a_country(), a_country(), await a_caller(database)
+    await a_sender(database, country)
+    await a_sender(database, other, price_micros=1)
+    await a_sender(database, other, carrier="bravo")
+    for _ in range(5):
+        await a_message(database, country, caller, answer=answer)
+
+    await learn_all(database)
+    routed = await begun(database, await pending_to(database, other, caller))
+
+    assert routed.candidate.route.carrier == taken
+
+
+async def test_a_connection_is_probed_by_one_message_and_closes_by_three(database: Database) -> None:
+    country, caller, judges = a_country(), await a_caller(database), FakeJudges()
+    await a_sender(database, country, price_micros=1)
+    await a_sender(database, country, carrier="bravo")
+    for _ in range(5):
+        await a_message(database, country, caller, answer=SILENT)
+    await learn_all(database)
+
+    taken = []
+    for _ in range(3):
+        await let_probes_be_due(database)
+        router = a_router()
+        facts = [await pending_to(database, country, caller) for _ in range(2)]
+        both = [await begun(database, each, router=router) for each in facts]
+        taken.append([each.candidate.route.carrier for each in both])
+        order = SendOrder(verification_id=facts[0].id, attempt_id=both[0].attempt_id)
+        await delivery(database, ScriptedCarrier(script=[ACCEPTED])).send(order)
+        while await RouteLearning(database=database, judges=judges).learn():
+            continue
+
+    assert taken == [["alpha", "bravo"]] * 3
+    assert await connections_of(database) == {"alpha/eu": BreakerState.CLOSED}
+    assert judges.asked >= 1
+
+
+async def let_probes_be_due(database: Database) -> None:
+    table = table_of(RouteHealth)
+    async with database.transaction() as connection:
+        await connection.execute(update(table).where(table.c.probe_at.is_not(None)).values(probe_at=now_plus(-1)))
