@@ -19,9 +19,11 @@ from rules.routing.timers import receipt_wait_s, verify_wait_s
 
 # A code that has not come back by then counts as not proved (`numbers_and_routing.md`: feedback is 40 s late).
 UNPROVED_AFTER_S = 40
-# So many latest outcomes are compared with the baseline ...
+# So many latest outcomes are compared with the baseline,
 RECENT = 60
-# ... which forgets slowly: about the last thousand count.
+# ... or so many where receipts stay away: the lost ones of a route with little traffic would hide among more.
+NEWEST = 20
+# The baseline forgets slowly: about the last thousand count.
 BASELINE_KEEPS = 0.999
 SKETCH_KEEPS = 0.99
 # A number's record is about the last two hundred of its messages.
@@ -175,7 +177,8 @@ def _with_times(health: Health, outcome: Outcome) -> Health:
 
 def _receipt_wait(health: Health, wait_s: int | None) -> int | None:
     """Return how long to wait for a receipt: where codes stay away with the receipts, their silence says much."""
-    is_worse = health.recent_share.rate < health.baseline.rate * (1 - FALL_OF)
+    newest = health.recent[-NEWEST:]
+    is_worse = Share(newest.count("p"), len(newest)).rate < health.baseline.rate * (1 - FALL_OF)
     return health.receipt_wait_s if wait_s == 0 and is_worse else wait_s
 
 

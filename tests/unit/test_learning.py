@@ -39,3 +39,19 @@ def test_receipts_that_stay_away_are_awaited_no_longer_only_where_codes_still_co
 
     assert well.receipt_wait_s == 10
     assert now.receipt_wait_s == wait_s
+
+
+@pytest.mark.parametrize("tens", [3, 5, 7, 12])
+def test_a_route_with_little_traffic_that_loses_everything_has_its_receipts_awaited_all_the_while(tens: int) -> None:
+    health = Health()
+    for _ in range(tens):
+        health = after(health, outcomes=6, is_proved=True, receipt_s=9.5)
+        health = after(health, outcomes=4, is_proved=False, receipt_s=9.5)
+    waits = set()
+
+    for _ in range(150):
+        health = after(health, outcomes=1, is_proved=False, receipt_s=None)
+        waits.add(health.receipt_wait_s)
+
+    # None is not learnt yet: then the carrier's own wait holds.
+    assert waits <= {None, 10}
