@@ -177,6 +177,18 @@ class GuardFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DayFacts:
+    """What a number's verifications of the last day had: guesses since the account unlocked it, and all of them.
+
+    `oldest_at` is when the oldest of those since then began; None when there is none.
+    """
+
+    checks: int
+    checks_in_all: int
+    oldest_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VerificationView:
     """A verification as its account may see it: masked, with its attempts and with advice."""
 

@@ -1,8 +1,7 @@
 """Checking a code: count the guess, compare, approve; one transaction, answered without Temporal."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,7 +24,7 @@ from store.attempts import LIVE, attempts_of
 from store.checks import WithAdvice, count_guess, count_replay, read_with_advice
 from store.engine import Database
 from store.events import emit
-from store.submissions import mark_proved
+from store.proofs import approve
 from store.verifications import conclude
 
 
@@ -94,21 +93,9 @@ class Checks:
         facts, attempts = counted.facts, await attempts_of(connection, counted.facts.id)
         proved = await self._proved(facts, attempts, guess)
         if proved is not None:
-            await mark_proved(connection, verification_id=facts.id, counter=proved)
-            route = next(each for each in attempts if each.sequence == proved)
-            approved = partial(_tell_approval, route)
-            facts = await self._end(connection, facts, VerificationStatus.APPROVED, "code_proved", tell=approved)
-            attempts = [
-                replace(each, proved_at=facts.finished_at) if each.sequence == proved else each for each in attempts
-            ]
+            facts, attempts = await approve(connection, facts, attempts, counter=proved)
         elif facts.checks == facts.max_checks:
-            facts = await self._end(
-                connection,
-                facts,
-                VerificationStatus.MAX_ATTEMPTS_REACHED,
-                "too_many_wrong_codes",
-                tell=_tell_last_guess,
-            )
+            facts = await self._exhaust(connection, facts)
         else:
             await emit(connection, guess_failed(facts))
         return CheckOutcome(valid=proved is not None, view=await self._presenter.show(facts, counted.guard, attempts))
@@ -146,25 +133,19 @@ class Checks:
             length=facts.code_length,
         )
 
-    async def _end(
-        self,
-        connection: AsyncConnection,
-        facts: VerificationFacts,
-        status: VerificationStatus,
-        reason: str,
-        *,
-        tell: Callable[[VerificationFacts, Price], Sequence[NewEvent]],
-    ) -> VerificationFacts:
+    async def _exhaust(self, connection: AsyncConnection, facts: VerificationFacts) -> VerificationFacts:
+        """End a verification whose last guess was wrong."""
         after = await conclude(
-            connection, facts.id, status=status, reason=reason, failures_cap=self._failures_cap, tell=tell
+            connection,
+            facts.id,
+            status=VerificationStatus.MAX_ATTEMPTS_REACHED,
+            reason="too_many_wrong_codes",
+            failures_cap=self._failures_cap,
+            tell=_tell_last_guess,
         )
         # The guess holds the row, so nobody can have ended it in between.
         assert after is not None  # noqa: S101 - states the invariant for the reader and for mypy
         return after
-
-
-def _tell_approval(route: AttemptFacts, facts: VerificationFacts, cost: Price) -> Sequence[NewEvent]:
-    return (ended(facts, cost, proved=route),)
 
 
 def _tell_last_guess(facts: VerificationFacts, cost: Price) -> Sequence[NewEvent]:

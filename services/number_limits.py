@@ -1,7 +1,5 @@
 """What a number's limits say to a caller: how many guesses a new verification gets, and why a send was refused."""
 
-from collections.abc import Sequence
-
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.accounts import AccountFacts
@@ -13,7 +11,7 @@ from domain.errors import (
     NumberLockedError,
     TooSoonError,
 )
-from domain.facts import GuardFacts, VerificationFacts
+from domain.facts import DayFacts, GuardFacts
 from domain.moments import moment
 from domain.statuses import MAY_SEND
 from rules.protection.checks import DAY_S, CheckLimits, allowance
@@ -22,14 +20,14 @@ from store.accounts import read_account
 from store.guards import NumberKey, read_guard
 
 
-async def why_no_send(connection: AsyncConnection, number: NumberKey) -> DomainError:
-    """Return the refusal that explains why a number may not get a message now."""
+async def why_no_send(connection: AsyncConnection, number: NumberKey) -> DomainError | None:
+    """Return the refusal that explains why a number may not get a message now; None when nothing speaks against it."""
     account = await read_account(connection, number["of_account"])
     if account is not None and account.status not in MAY_SEND:
         return suspended(account)
     guard = await read_guard(connection, number)
     if guard is None:
-        return TooSoonError("Another message to this number is being counted; try again.", retry_after_s=1)
+        return None
     if guard.locked_until is not None and guard.locked_until > guard.read_at:
         return NumberLockedError(
             "Too many wrong codes in a row were tried for this number; it is locked until `locked_until`.",
@@ -37,6 +35,8 @@ async def why_no_send(connection: AsyncConnection, number: NumberKey) -> DomainE
             fields={"locked_until": moment(guard.locked_until)},
         )
     advice = advise(guard.sends.recent_sends, next_send_at=guard.sends.next_send_at, now=guard.read_at)
+    if advice.next_send_at <= guard.read_at:
+        return None
     refusal = TooSoonError if advice.sends_left else NumberLimitError
     return refusal(
         "Another message to this number may be sent from `next_send_at` on.",
@@ -45,7 +45,7 @@ async def why_no_send(connection: AsyncConnection, number: NumberKey) -> DomainE
     )
 
 
-def allowed_checks(limits: CheckLimits, *, guard: GuardFacts, recent: Sequence[VerificationFacts], ttl_s: int) -> int:
+def allowed_checks(limits: CheckLimits, *, guard: GuardFacts, day: DayFacts, ttl_s: int) -> int:
     """Return how many guesses a new verification of a number gets.
 
     Raises:
@@ -53,15 +53,14 @@ def allowed_checks(limits: CheckLimits, *, guard: GuardFacts, recent: Sequence[V
         CheckTooSoonError: none in time, because the delay after many failures outlasts the verification.
 
     """
-    counted = [each for each in recent if guard.unlocked_at is None or each.created_at > guard.unlocked_at]
     allowed = allowance(
         limits,
         failures_in_a_row=guard.failures,
-        checks_today=sum(each.checks for each in counted),
-        checks_today_in_all=sum(each.checks for each in recent),
+        checks_today=day.checks,
+        checks_today_in_all=day.checks_in_all,
     )
     if allowed <= 0:
-        oldest_s = (guard.read_at - counted[-1].created_at).total_seconds() if counted else 0
+        oldest_s = 0.0 if day.oldest_at is None else (guard.read_at - day.oldest_at).total_seconds()
         raise NumberLockedError(
             "This number has had as many guesses as one number gets in a day.", retry_after_s=max(60, DAY_S - oldest_s)
         )

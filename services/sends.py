@@ -4,18 +4,20 @@ Also how it is taken back when the workflow could not be told of it. Rows are lo
 nobody waits in a circle: verification, attempt, number's guard.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.challenge import DEFAULT_CODE_LENGTH, DEFAULT_TTL_S, MAX_TTL_S
+from domain.challenge import DEFAULT_CODE_LENGTH, DEFAULT_TTL_S
+from domain.errors import TooSoonError
 from domain.facts import AttemptFacts, Caller, GuardFacts, SendFacts, VerificationFacts
 from domain.messages import PlannedAttempt, StartVerification
 from domain.phone import Phone
 from domain.statuses import Channel, Purpose, VerificationStatus
 from domain.verification_events import created, withdrawn
-from rules.protection.checks import DAY_S, CheckLimits
+from rules.protection.checks import CheckLimits
 from security.columns import Sealer
 from security.keyring import KeyRing
 from services.daily_sends import DailySend, give_back_daily_send, take_daily_send
@@ -29,16 +31,15 @@ from store.events import emit
 from store.guards import NumberKey, give_back_send, take_send
 from store.plans import announced, plan_of
 from store.router import Router
+from store.starts import pending_of, take_first_send, write_start
 from store.submissions import withdraw_planned
 from store.verifications import (
     NewVerification,
     conclude,
-    insert_verification,
     number_of,
     read_verification,
     remove_untouched,
     take_counter,
-    verifications_of_number,
 )
 
 
@@ -130,23 +131,38 @@ class Sends:
         *,
         new_id: UUID,
     ) -> Written:
-        recent = await verifications_of_number(connection, number, within_s=DAY_S + MAX_TTL_S)
-        pending = next((each for each in recent if each.status is VerificationStatus.PENDING), None)
-        if pending is not None:
-            counter = await take_counter(connection, pending.id)
-            if counter is not None:
-                return await self._another(connection, caller, pending, counter)
-            await self._expire(connection, pending)
-            recent = await verifications_of_number(connection, number, within_s=DAY_S + MAX_TTL_S)
-        guard, of_the_day = await _take_send(connection, caller, number)
-        checks = allowed_checks(self._limits, guard=guard, recent=recent, ttl_s=request.ttl_s)
+        taken = await take_first_send(connection, number)
+        if taken is None:
+            if (refusal := await why_no_send(connection, number)) is not None:
+                raise refusal
+            pending = await pending_of(connection, number)
+            if pending is not None:
+                counter = await take_counter(connection, pending.id)
+                if counter is not None:
+                    return await self._another(connection, caller, pending, counter)
+                await self._expire(connection, pending)
+            # What stood in the way does so no longer.
+            taken = await take_first_send(connection, number)
+        if taken is None:
+            raise _in_the_way()
+        guard, day = taken
+        of_the_day = await take_daily_send(connection, caller)
+        checks = allowed_checks(self._limits, guard=guard, day=day, ttl_s=request.ttl_s)
         if request.code_length < DEFAULT_CODE_LENGTH:
             await remember_short_codes(connection, caller.account_id)
         new = await self._new_row(caller, phone, request, guard, new_id=new_id, max_checks=checks)
-        facts = await insert_verification(connection, new)
-        written = await self._first(connection, facts, guard)
-        await emit(connection, created(facts, to=phone.masked))
-        return replace(written, of_the_day=of_the_day)
+        facts = new.facts(person_salt=guard.person_salt)
+        routed = await self._router.begin(connection, facts, [], last_sender=guard.last_sender)
+        plan = plan_of(routed, verification_id=facts.id, sequence=0, send=1, after=None)
+        await write_start(connection, new, plan, created(facts, to=phone.masked))
+        return Written(
+            facts=facts,
+            sends=guard.sends,
+            attempt=announced(plan),
+            verify_wait_s=routed.verify_wait_s,
+            is_new=True,
+            of_the_day=of_the_day,
+        )
 
     async def resend(self, connection: AsyncConnection, caller: Caller, pending: VerificationFacts) -> Written:
         """Write one more message of a pending verification.
@@ -179,18 +195,6 @@ class Sends:
             # Whoever was told of the start must hear that it came to nothing.
             await emit(connection, withdrawn(written.facts))
         return taken_back
-
-    async def _first(self, connection: AsyncConnection, facts: VerificationFacts, guard: GuardFacts) -> Written:
-        routed = await self._router.begin(connection, facts, [], last_sender=guard.last_sender)
-        plan = plan_of(routed, verification_id=facts.id, sequence=0, send=1, after=None)
-        await plan_attempt(connection, plan)
-        return Written(
-            facts=facts,
-            sends=guard.sends,
-            attempt=announced(plan),
-            verify_wait_s=routed.verify_wait_s,
-            is_new=True,
-        )
 
     async def _another(
         self, connection: AsyncConnection, caller: Caller, pending: VerificationFacts, counter: int
@@ -250,7 +254,8 @@ class Sends:
             reference=request.reference,
             client_ip_hash=None if request.client_ip is None else self._keys.lookup_hash(request.client_ip),
             code_length=request.code_length,
-            ttl_s=request.ttl_s,
+            created_at=guard.read_at,
+            expires_at=guard.read_at + timedelta(seconds=request.ttl_s),
             max_checks=max_checks,
             failures_before=guard.failures,
             next_check_at=guard.next_check_at,
@@ -263,5 +268,10 @@ async def _take_send(
 ) -> tuple[GuardFacts, DailySend | None]:
     guard = await take_send(connection, number)
     if guard is None:
-        raise await why_no_send(connection, number)
+        raise await why_no_send(connection, number) or _in_the_way()
     return guard, await take_daily_send(connection, caller)
+
+
+def _in_the_way() -> TooSoonError:
+    """Return the refusal of a send that something forbade which has ended meanwhile."""
+    return TooSoonError("Another message to this number is being counted; try again.", retry_after_s=1)

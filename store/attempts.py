@@ -40,7 +40,7 @@ _FOLLOWER = select(*FACTS).where(_attempt.c.follows == bindparam("of_attempt"))
 _EXPLANATIONS = select(_attempt.c.id, _attempt.c.explanation).where(
     _attempt.c.verification_id == bindparam("of_verification"), _attempt.c.explanation.is_not(None)
 )
-_PLAN = insert(_attempt).values(status=AttemptStatus.PLANNED.value, planned_at=now())
+_PLAN = insert(_attempt).values(status=AttemptStatus.PLANNED.value, planned_at=now(), learnt=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,11 +68,17 @@ class AttemptPlan:
     verify_wait_s: int | None = None
     is_resent: bool = False
 
+    def values(self) -> dict[str, Any]:
+        """Return the columns that are this attempt's own: those of `PLAN_VALUES`."""
+        return {**{name: getattr(self, name) for name in PLAN_VALUES}, "channel": self.channel.value}
+
+
+PLAN_VALUES = AttemptPlan.__slots__
+
 
 async def plan_attempt(connection: AsyncConnection, plan: AttemptPlan) -> None:
     """Insert a planned attempt."""
-    values = {name: getattr(plan, name) for name in AttemptPlan.__slots__}
-    await connection.execute(_PLAN, {**values, "channel": plan.channel.value, "learnt": 0})
+    await connection.execute(_PLAN, plan.values())
 
 
 async def attempts_of(connection: AsyncConnection, verification_id: UUID) -> list[AttemptFacts]:

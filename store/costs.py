@@ -1,10 +1,11 @@
 """What a verification's messages cost together, beside its own columns and without a second statement."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, String, literal_column
 
-from domain.facts import Price
+from domain.facts import AttemptFacts, Price
 from store.attempts import LIVE
 
 # Of messages that a carrier took, or may have taken. As text, because SQLAlchemy leaves table names out of what SQLite
@@ -24,3 +25,14 @@ COST = (
 def cost_of(row: Any) -> Price:
     """Return the cost of a row of verifications that was asked for `COST` too."""
     return Price(micros=row.cost_micros, currency=row.cost_currency)
+
+
+def cost_of_attempts(attempts: Sequence[AttemptFacts]) -> Price:
+    """Return the cost of a verification whose attempts are all at hand: the same as `COST` says."""
+    taken = [each for each in attempts if each.status in LIVE]
+    currencies = {each.currency for each in taken}
+    if not taken:
+        return Price(micros=0, currency=None)
+    if len(currencies) > 1 or None in currencies:
+        return Price(micros=None, currency=None)
+    return Price(micros=sum(each.price_micros or 0 for each in taken), currency=currencies.pop())

@@ -81,7 +81,7 @@ def _is_lock_over() -> ColumnElement[bool]:
 
 
 # Of no row when the account may not send: so a suspension stops the next send on every process, without a statement.
-_FIRST_SEND = select(
+FIRST_SEND = select(
     _account.c.id.label("account_id"),
     bindparam("of_environment", type_=_guard.c.environment.type).label("environment"),
     bindparam("of_number", type_=_guard.c.number_hash.type).label("number_hash"),
@@ -93,8 +93,11 @@ _FIRST_SEND = select(
 ).where(_account.c.id == bindparam("of_account"), _account.c.status.in_([fixed(each) for each in MAY_SEND]))
 
 
-def _take_send(insert: Any) -> Any:
-    """Build the statement that takes one send, or changes nothing when account, gap, window or lock forbids it."""
+def taking(insert: Any, source: Any, *beside: ColumnElement[Any]) -> Any:
+    """Build the statement that takes one send, or changes nothing when source, gap, window or lock forbids it.
+
+    `source` is `FIRST_SEND`, perhaps with more conditions; `beside` are columns to return beside the guard's.
+    """
     streak = case((_mark(1) > mark_plus(-SHORT.length_s), _guard.c.streak + fixed(1)), else_=fixed(1))
     gap = case(
         *((streak == fixed(at + 1), now_plus(gap_s)) for at, gap_s in enumerate(GAPS_S)), else_=now_plus(GAPS_S[-1])
@@ -102,7 +105,7 @@ def _take_send(insert: Any) -> Any:
     lock_ran_out = and_(_guard.c.locked_until.is_not(None), _guard.c.locked_until <= now())
     new = insert(_guard)
     return (
-        new.from_select([column.name for column in _FIRST_SEND.selected_columns], _FIRST_SEND)
+        new.from_select([column.name for column in source.selected_columns], source)
         .on_conflict_do_update(
             index_elements=["account_id", "environment", "number_hash"],
             set_={
@@ -123,11 +126,14 @@ def _take_send(insert: Any) -> Any:
                 *(_mark(window.count) <= mark_plus(-window.length_s) for window in WINDOWS),
             ),
         )
-        .returning(*_SEEN, _LAST_SENDER)
+        .returning(*_SEEN, _LAST_SENDER, *beside)
     )
 
 
-_TAKE_SEND = {"sqlite": _take_send(sqlite.insert), "postgresql": _take_send(postgresql.insert)}
+_TAKE_SEND = {
+    "sqlite": taking(sqlite.insert, FIRST_SEND),
+    "postgresql": taking(postgresql.insert, FIRST_SEND),
+}
 _READ = select(*_SEEN).where(_OF_NUMBER)
 _READ_LAST = select(*_SEEN, _LAST_SENDER).where(_OF_NUMBER, _guard.c.recent_sends != "")
 _GIVE_BACK = (
@@ -139,8 +145,8 @@ _GIVE_BACK = (
         next_send_at=now(),
     )
 )
-_CLEAR_FAILURES = update(_guard).where(_OF_NUMBER).values(failures=0, next_check_at=None, locked_until=None)
-_UNLOCK = _CLEAR_FAILURES.values(unlocked_at=now())
+CLEAR_FAILURES = update(_guard).where(_OF_NUMBER).values(failures=0, next_check_at=None, locked_until=None)
+_UNLOCK = CLEAR_FAILURES.values(unlocked_at=now())
 _ADD_FAILURES = (
     update(_guard)
     .where(_OF_NUMBER)
@@ -179,9 +185,7 @@ async def take_send(connection: AsyncConnection, number: NumberKey) -> GuardFact
     """Count one send to a number, which gets its salt with the first; None, and nothing changed, if not allowed now."""
     values = {**number, "fresh_salt": new_person_salt()}
     row = (await connection.execute(_TAKE_SEND[connection.dialect.name], values)).one_or_none()
-    if row is None:
-        return None
-    return replace(guard_facts(row), last_sender=_still_seen(row))
+    return None if row is None else taken_facts(row)
 
 
 async def give_back_send(connection: AsyncConnection, number: NumberKey, *, taken: SendFacts) -> None:
@@ -194,11 +198,6 @@ async def read_guard(connection: AsyncConnection, number: NumberKey) -> GuardFac
     """Return what a number may still get, or None when nothing was ever sent to it."""
     row = (await connection.execute(_READ, number)).one_or_none()
     return None if row is None else guard_facts(row)
-
-
-async def clear_failures(connection: AsyncConnection, number: NumberKey) -> None:
-    """Forget a number's failures in a row: it was proved."""
-    await connection.execute(_CLEAR_FAILURES, number)
 
 
 async def unlock(connection: AsyncConnection, number: NumberKey) -> bool:
@@ -229,6 +228,11 @@ async def last_sender_of(connection: AsyncConnection, number: NumberKey) -> str 
     if row is None or not is_sticky(send_facts(row).recent_sends[0], now=row.read_at):
         return None
     return None if row.last_sender is None else str(row.last_sender)
+
+
+def taken_facts(row: Any) -> GuardFacts:
+    """Return the facts of a row that `taking` returned."""
+    return replace(guard_facts(row), last_sender=_still_seen(row))
 
 
 def _still_seen(row: Any) -> str | None:

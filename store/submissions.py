@@ -191,11 +191,6 @@ _RECEIPT = (
         carrier_code=func.coalesce(_attempt.c.carrier_code, bindparam("their_code")),
     )
 )
-_PROVE = (
-    update(_attempt)
-    .where(_attempt.c.verification_id == bindparam("of_verification"), _attempt.c.sequence == bindparam("counter"))
-    .values(proved_at=now())
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,8 +275,3 @@ async def record_receipt(
         "their_code": carrier_code,
     }
     return bool((await connection.execute(_RECEIPT, values)).rowcount)
-
-
-async def mark_proved(connection: AsyncConnection, *, verification_id: UUID, counter: int) -> None:
-    """Note that the code of one attempt came back: the conversion of its route."""
-    await connection.execute(_PROVE, {"of_verification": verification_id, "counter": counter})

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, delete, func, insert, literal, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import and_, bindparam, delete, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.audit import SYSTEM, AuditEntry
-from domain.errors import TooSoonError
 from domain.events import NewEvent
 from domain.facts import Price, VerificationFacts
 from domain.ids import verification_id as public_id
@@ -20,7 +19,7 @@ from store import audit
 from store.blocks import block_number
 from store.costs import COST, cost_of
 from store.events import emit
-from store.guards import Lock, NumberKey, add_failures, clear_failures, of_guard
+from store.guards import Lock, NumberKey, add_failures, of_guard
 from store.tables import Attempt, Verification, table_of
 from store.times import fixed, now, now_plus
 
@@ -37,29 +36,6 @@ _BY_ID = select(*FACTS).where(_verification.c.id == bindparam("of_id"))
 # Not on SQLite, which has one writer at a time and no such words.
 _BY_ID_HELD = _BY_ID.with_for_update()
 _BY_ID_OF_ACCOUNT = select(*FACTS).where(OF_ACCOUNT)
-_INSERT = (
-    insert(_verification)
-    .values(
-        status=VerificationStatus.PENDING.value,
-        created_at=now(),
-        expires_at=now_plus(bindparam("ttl_s")),
-        checks=0,
-        replays=0,
-        attempts_made=1,
-    )
-    .returning(*FACTS)
-)
-_OF_NUMBER_SINCE = (
-    select(*FACTS)
-    .where(
-        _verification.c.account_id == bindparam("of_account"),
-        _verification.c.environment == bindparam("of_environment"),
-        _verification.c.number_hash == bindparam("of_number"),
-        # A pending one however old: where nobody concluded it for days it would still stand in the way of a new one.
-        or_(_verification.c.created_at > now_plus(bindparam("since_s")), _PENDING),
-    )
-    .order_by(_verification.c.created_at.desc())
-)
 _NEXT_COUNTER = (
     update(_verification)
     .where(_verification.c.id == bindparam("of_id"), _PENDING, _verification.c.expires_at > now())
@@ -95,7 +71,7 @@ _DUE = select(_verification.c.id).where(_PENDING, _verification.c.expires_at <= 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVerification:
-    """A verification about to get its row; `ttl_s` is counted from the database's now."""
+    """A verification about to get its row; its moments are the database's, of when its send was taken."""
 
     id: UUID
     account_id: UUID
@@ -110,26 +86,35 @@ class NewVerification:
     reference: str | None
     client_ip_hash: str | None
     code_length: int
-    ttl_s: int
+    created_at: datetime
+    expires_at: datetime
     max_checks: int
     failures_before: int
-    next_check_at: Any
+    next_check_at: datetime | None
     code_key_version: int
 
+    def values(self) -> dict[str, Any]:
+        """Return the columns that are this verification's own: those of `VERIFICATION_VALUES`."""
+        values = {name: getattr(self, name) for name in VERIFICATION_VALUES}
+        words = {"environment": self.environment, "channel": self.channel, "purpose": self.purpose}
+        return {**values, **{name: word.value for name, word in words.items()}}
 
-async def insert_verification(connection: AsyncConnection, new: NewVerification) -> VerificationFacts:
-    """Insert a pending verification that has its first counter taken.
+    def facts(self, *, person_salt: str | None) -> VerificationFacts:
+        """Return the facts of the row, as it is at first."""
+        own = {name: getattr(self, name) for name in VERIFICATION_VALUES if name != "client_ip_hash"}
+        return VerificationFacts(
+            **own,
+            status=VerificationStatus.PENDING,
+            reason=None,
+            finished_at=None,
+            checks=0,
+            attempts_made=1,
+            read_at=self.created_at,
+            person_salt=person_salt,
+        )
 
-    Raises:
-        TooSoonError: the number has one pending already, begun by a request a moment ahead of this one.
 
-    """
-    values = {name: getattr(new, name) for name in NewVerification.__slots__}
-    words = {"environment": new.environment.value, "channel": new.channel.value, "purpose": new.purpose.value}
-    try:
-        return verification_facts((await connection.execute(_INSERT, {**values, **words})).one())
-    except IntegrityError as error:
-        raise TooSoonError("Another request has just started this number; try again.", retry_after_s=1) from error
+VERIFICATION_VALUES = NewVerification.__slots__
 
 
 async def read_verification(connection: AsyncConnection, verification_id: UUID) -> VerificationFacts | None:
@@ -156,17 +141,6 @@ async def read_verification_of(
     return None if row is None else verification_facts(row)
 
 
-async def verifications_of_number(
-    connection: AsyncConnection, number: NumberKey, *, within_s: int
-) -> list[VerificationFacts]:
-    """Return a number's verifications of the last seconds, and a pending one of any age, newest first.
-
-    The send limits keep them few.
-    """
-    rows = await connection.execute(_OF_NUMBER_SINCE, {**number, "since_s": -within_s})
-    return [verification_facts(row) for row in rows]
-
-
 async def take_counter(connection: AsyncConnection, verification_id: UUID) -> int | None:
     """Return the next attempt's counter; None once the verification is finished or its time is over."""
     made = (await connection.execute(_NEXT_COUNTER, {"of_id": verification_id})).scalar_one_or_none()
@@ -189,9 +163,9 @@ async def conclude(
 ) -> VerificationFacts | None:
     """Take a verification to its end state; None when it has one, is not due yet, or can only expire any more.
 
-    In the same transaction the number's failures in a row are cleared by an approval, and grow by this verification's
-    wrong guesses otherwise; this is the only way out of `pending`, so they are carried over exactly once. What there is
-    to tell of the end is written with it.
+    In the same transaction the number's failures in a row grow by this verification's wrong guesses; this and an
+    approval (`store/proofs.py`) are the only ways out of `pending`, so they are carried over exactly once. What there
+    is to tell of the end is written with it.
     """
     in_time = _CONCLUDE_IN_TIME if status in _ONLY_IN_TIME else _CONCLUDE
     statement = _CONCLUDE_WHEN_DUE if only_when_due else in_time
@@ -209,10 +183,7 @@ async def conclude(
 
 
 async def _carry_failures_over(connection: AsyncConnection, facts: VerificationFacts, *, cap: int) -> Lock | None:
-    """Clear or add to the number's failures in a row; return the lock when they have locked it."""
-    if facts.status is VerificationStatus.APPROVED:
-        await clear_failures(connection, number_of(facts))
-        return None
+    """Add to the number's failures in a row; return the lock when they have locked it."""
     if not facts.checks:
         return None
     return await add_failures(connection, number_of(facts), more=facts.checks, until=facts.next_check_at, cap=cap)

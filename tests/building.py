@@ -2,7 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -43,10 +43,11 @@ from store.engine import Database
 from store.guards import NumberKey, take_send
 from store.route_book import RouteBook
 from store.router import Router
+from store.starts import insert_verification
 from store.submissions import begin_submission
 from store.tables import IdempotentRequest, NumberGuard, Verification, table_of
 from store.times import MARK_WIDTH, UtcDateTime
-from store.verifications import NewVerification, insert_verification, read_verification, take_counter
+from store.verifications import NewVerification, read_verification, take_counter
 from tests.keys import MASTER_KEY, MemoryKeys, memory_ring
 
 KEK = LocalKey(MASTER_KEY)
@@ -138,7 +139,8 @@ async def a_new_row(
         environment=caller.environment,
         number_sealed=await NUMBERS.seal(to, account_id=caller.account_id, row=row, person=person),
         number_hash=KEYS.lookup_hash(to),
-        ttl_s=ttl_s,
+        created_at=(began := datetime.now(UTC)),
+        expires_at=began + timedelta(seconds=ttl_s),
         **{**values, **changes},
     )
 
@@ -170,7 +172,9 @@ async def a_verification(database: Database, caller: Caller, *, codes: int = 1, 
     async with database.transaction() as connection:
         guard = await take_send(connection, number_key(caller, to=changes.get("to", PHONE)))
         person = None if guard is None else guard.person_salt
-        facts = await insert_verification(connection, await a_new_row(caller, person=person, **changes))
+        new = await a_new_row(caller, person=person, **changes)
+        await insert_verification(connection, new)
+    facts = new.facts(person_salt=person)
     for sequence in range(codes):
         await an_attempt(database, facts.id, sequence=sequence)
     return facts

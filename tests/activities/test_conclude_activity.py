@@ -10,10 +10,11 @@ from domain.facts import Caller
 from domain.ids import new_id
 from domain.messages import Concluded, Conclusion
 from domain.statuses import VerificationStatus
+from store.attempts import attempts_of
 from store.engine import Database
 from store.guards import read_guard
-from store.verifications import conclude
-from tests.activities.scripted import FAILURES_CAP, conclusion, verification_in
+from store.proofs import approve
+from tests.activities.scripted import conclusion, verification_in
 from tests.building import a_caller, a_phone, a_verification, number_key, pass_time, use_cases, wrong_codes
 
 EXPIRED, FAILED, PENDING = VerificationStatus.EXPIRED, VerificationStatus.FAILED, VerificationStatus.PENDING
@@ -51,14 +52,12 @@ async def test_the_end_that_the_database_holds_stands(database: Database, status
     caller = await a_caller(database)
     facts = await a_verification(database, caller, to=a_phone())
     async with database.transaction() as connection:
-        await conclude(
-            connection, facts.id, status=VerificationStatus.APPROVED, reason="code_checked", failures_cap=FAILURES_CAP
-        )
+        await approve(connection, facts, await attempts_of(connection, facts.id), counter=0)
     await pass_time(database, caller, seconds=301)
 
     concluded = await ask(database, Conclusion(verification_id=facts.id, status=status, reason="another"))
 
-    assert concluded == Concluded(status=VerificationStatus.APPROVED, reason="code_checked")
+    assert concluded == Concluded(status=VerificationStatus.APPROVED, reason="code_proved")
 
 
 async def test_a_verification_that_was_taken_back_is_none_to_conclude(database: Database) -> None:

@@ -13,6 +13,8 @@ from domain.messages import FailOverCause, FailOverRequest
 from domain.statuses import FailureClass, ReceiptStatus, SubmissionStatus, VerificationStatus
 from services.sends import StartRequest
 from services.verifications import Done
+from store.attempts import attempts_of
+from store.costs import cost_of_attempts
 from store.engine import Database
 from store.submissions import begin_submission
 from store.verifications import conclude
@@ -40,10 +42,12 @@ def price_of(event: Event) -> tuple[object, object]:
 
 
 async def the_end(database: Database, caller: Caller, facts: VerificationFacts) -> tuple[object, object]:
-    """Return what the account is told that a verification has cost, which ends now."""
+    """Return what the account is told that a verification has cost, which ends now; an approval would tell the same."""
     async with database.transaction() as connection:
+        counted = cost_of_attempts(await attempts_of(connection, facts.id))
         await conclude(connection, facts.id, status=VerificationStatus.FAILED, reason="x", failures_cap=30)
     data = (await events_of(database, caller))[-1].data
+    assert (data["cost_micros"], data["currency"]) == (counted.micros, counted.currency)
     return data["cost_micros"], data["currency"]
 
 

@@ -25,8 +25,8 @@ from store.guards import NumberKey, take_send
 from store.key_rotation import latest_rotation
 from store.key_tables import WrappedKey
 from store.sealed import SEALED_COLUMNS
+from store.starts import insert_verification
 from store.tables import NumberGuard, Verification, table_of
-from store.verifications import insert_verification
 from store.webhooks import NewWebhook, Whose, insert_webhook, read_webhook
 from tests.building import a_caller, a_new_row
 from tests.keys import Kms, KmsKey, a_master_key
@@ -65,7 +65,8 @@ async def a_number(database: Database, ring: KeyRing, caller: Caller, *, at: int
         sealed = await sealer.seal(phone, account_id=caller.account_id, row=new.id, person=guard.person_salt)
         values = {name: getattr(new, name) for name in type(new).__slots__}
         made = type(new)(**{**values, "number_sealed": sealed, "number_hash": number["of_number"]})
-        return (await insert_verification(connection, made)).id
+        await insert_verification(connection, made)
+        return made.id
 
 
 async def numbers(database: Database, ring: KeyRing) -> dict[UUID, tuple[str, str]]:

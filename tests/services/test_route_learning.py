@@ -15,13 +15,16 @@ from domain.statuses import FailureClass, ReceiptStatus, SubmissionStatus
 from rules.routing.breaker import BreakerState
 from rules.routing.learning import UNPROVED_AFTER_S, Health
 from services.route_learning import RouteLearning
+from store.attempts import attempts_of
 from store.engine import Database
 from store.learning import read_numbers
+from store.proofs import approve
 from store.route_health import CONNECTIONS, read_health
 from store.route_tables import RouteHealth
-from store.submissions import mark_proved, record_receipt
+from store.submissions import record_receipt
 from store.tables import Attempt, table_of
 from store.times import UtcDateTime, now_plus
+from store.verifications import read_verification
 from tests.activities.scripted import ACCEPTED, REFUSED, SILENT, THROTTLED, ScriptedCarrier, delivery
 from tests.activities.test_routes_from_pools import a_sender, begun, pending_to
 from tests.building import FakeJudges, a_caller, a_router
@@ -44,7 +47,9 @@ async def a_message(
     await delivery(database, ScriptedCarrier(script=[answer])).send(order)
     if is_proved:
         async with database.transaction() as connection:
-            await mark_proved(connection, verification_id=facts.id, counter=0)
+            sent = await read_verification(connection, facts.id)
+            assert sent is not None
+            await approve(connection, sent, await attempts_of(connection, facts.id), counter=0)
     return routed.attempt_id
 
 
