@@ -31,8 +31,8 @@ Prefer = Annotated[
 ]
 
 
-def _only_key(request: Request, key: _KeyHeader = None) -> str | None:
-    """Return the Idempotency-Key; of two, each reader on the way would take another."""
+async def _only_key(request: Request, key: _KeyHeader = None) -> str | None:
+    """Return the Idempotency-Key; of two, each reader on the way would take another. Asynchronous, as `parts_of` is."""
     if len(request.headers.getlist("idempotency-key")) > 1:
         raise InvalidRequestError("Idempotency-Key: send it once.")
     return key
