@@ -18,7 +18,7 @@ from rules.routing.learning import Health, Outcome, learnt, learnt_of_connection
 from rules.routing.verdicts import is_news
 from services.pool_judging import ByTheClock, PoolJudges
 from store.engine import Database
-from store.learning import KnownNumber, read_numbers, take_outcomes, write_number
+from store.learning import BATCH, KnownNumber, read_numbers, take_outcomes, write_number
 from store.route_health import CONNECTIONS, Group, begin_health, read_health, write_health
 
 # Every outcome waits for this, and no breaker opens sooner.
@@ -67,7 +67,8 @@ class RouteLearning:
             except DatabaseUnavailableError:
                 await asyncio.sleep(_LOOK_AGAIN_S)
             else:
-                await asyncio.sleep(0 if learnt_now else _LOOK_EVERY_S)
+                # Together what came together: only who has fallen behind goes on at once.
+                await asyncio.sleep(0 if learnt_now == BATCH else _LOOK_EVERY_S)
 
 
 def _lessons(outcomes: Iterable[Outcome]) -> Iterator[tuple[Group, Outcome]]:

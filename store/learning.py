@@ -22,7 +22,7 @@ from store.times import fixed, now, now_plus
 _attempt, _verification, _number = table_of(Attempt), table_of(Verification), table_of(NumberHealth)
 # How far an attempt was learnt: nothing, its answer, all.
 _NOTHING, _ANSWER, _ALL = 0, 1, 2
-_BATCH = 500
+BATCH = 500
 _NEW = (
     select(
         *(
@@ -62,7 +62,7 @@ _NEW = (
         ),
     )
     .order_by(_attempt.c.answered_at, _attempt.c.id)
-    .limit(_BATCH)
+    .limit(BATCH)
     .with_for_update(of=_attempt, skip_locked=True)
 )
 _LEARN = update(_attempt).where(_attempt.c.id == bindparam("of_attempt")).values(learnt=bindparam("so_far"))
