@@ -4,7 +4,6 @@ Every key is 32 random bytes, kept in the database wrapped by a key-encryption k
 unwrapped in memory only. Those of a database from before that were derived from its master key; they stay as version 1.
 """
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -134,7 +133,7 @@ class KeyRing:
 
     def lookup_hash(self, value: str) -> str:
         """Return the keyed hash under which a personal value is found: 32 hex digits."""
-        return hmac.new(self.lookup, value.encode(), hashlib.sha256).hexdigest()[:LOOKUP_HEX_DIGITS]
+        return hmac.digest(self.lookup, value.encode(), "sha256").hex()[:LOOKUP_HEX_DIGITS]
 
 
 async def ring_of(keys: Keys) -> KeyRing:

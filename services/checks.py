@@ -86,11 +86,13 @@ class Checks:
                 connection, verification_id, account_id=caller.account_id, environment=caller.environment
             )
             if counted is not None:
-                return await self._compare(connection, counted, guess)
+                return await self._compare(connection, *counted, guess)
         return await self._replay(caller, verification_id, guess)
 
-    async def _compare(self, connection: AsyncConnection, counted: WithAdvice, guess: str) -> CheckOutcome:
-        facts, attempts = counted.facts, await attempts_of(connection, counted.facts.id)
+    async def _compare(
+        self, connection: AsyncConnection, counted: WithAdvice, attempts: list[AttemptFacts], guess: str
+    ) -> CheckOutcome:
+        facts = counted.facts
         proved = await self._proved(facts, attempts, guess)
         if proved is not None:
             facts, attempts = await approve(connection, facts, attempts, counter=proved)

@@ -5,21 +5,24 @@ any number of API processes, and the one after an approval sees it.
 """
 
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, case, null, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from domain.facts import SendFacts, VerificationFacts
+from domain.facts import AttemptFacts, SendFacts, VerificationFacts
 from domain.statuses import Environment, VerificationStatus
 from rules.protection.checks import DELAY_FROM_FAILURE, DELAYS_S
+from store.attempts import FACTS as ATTEMPT_FACTS
+from store.attempts import attempt_facts, attempts_of
 from store.guards import of_guard, send_facts
-from store.tables import Verification, table_of
+from store.tables import Attempt, Verification, table_of
 from store.times import fixed, now, now_plus
 from store.verifications import FACTS, OF_ACCOUNT, verification_facts
 
-_verification = table_of(Verification)
+_verification, _attempt = table_of(Verification), table_of(Attempt)
 
 
 def _next_check_at() -> ColumnElement[Any]:
@@ -54,6 +57,16 @@ _COUNT_REPLAY = (
     .values(replays=_verification.c.replays + fixed(1))
     .returning(*FACTS, *ADVICE)
 )
+# What becomes of an attempt while the statement waits for the row is not seen by it: the code that somebody types has
+# left long before.
+_COUNTED = _COUNT_GUESS.cte("counted")
+_ATTEMPT_NAMES = tuple(column.name for column in ATTEMPT_FACTS)
+_OF_ATTEMPT = tuple(column.label(f"attempt_{column.name}") for column in ATTEMPT_FACTS)
+_COUNT_AND_READ = (
+    select(_COUNTED, *_OF_ATTEMPT)
+    .select_from(_COUNTED.outerjoin(_attempt, _attempt.c.verification_id == _COUNTED.c.id))
+    .order_by(_attempt.c.sequence)
+)
 _READ_WITH_ADVICE = select(*FACTS, *ADVICE).where(OF_ACCOUNT)
 
 
@@ -67,9 +80,24 @@ class WithAdvice:
 
 async def count_guess(
     connection: AsyncConnection, verification_id: UUID, *, account_id: UUID, environment: Environment
-) -> WithAdvice | None:
-    """Count one guess at a pending verification; None when none may be compared now."""
-    return await _one(connection, _COUNT_GUESS, verification_id, account_id, environment)
+) -> tuple[WithAdvice, list[AttemptFacts]] | None:
+    """Count one guess at a pending verification, and return it with its attempts; None when none may be compared now.
+
+    PostgreSQL does both in one statement; SQLite, whose round trips cost nothing, in two.
+    """
+    if connection.dialect.name == "sqlite":
+        counted = await _one(connection, _COUNT_GUESS, verification_id, account_id, environment)
+        return None if counted is None else (counted, await attempts_of(connection, verification_id))
+    whose = {"of_id": verification_id, "of_account": account_id, "of_environment": environment.value}
+    rows = (await connection.execute(_COUNT_AND_READ, whose)).all()
+    if not rows:
+        return None
+    return with_advice(rows[0]), [_attempt_in(row) for row in rows if row.attempt_id is not None]
+
+
+def _attempt_in(row: Any) -> AttemptFacts:
+    """Return the attempt in a row that has its columns last, under names of their own."""
+    return attempt_facts(SimpleNamespace(**dict(zip(_ATTEMPT_NAMES, row[-len(_ATTEMPT_NAMES) :], strict=True))))
 
 
 async def count_replay(

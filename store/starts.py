@@ -40,7 +40,8 @@ _SAME_NUMBER = text(
     "of_day.account_id = number_guard.account_id AND of_day.environment = number_guard.environment"
     " AND of_day.number_hash = number_guard.number_hash"
 )
-_SINCE_UNLOCKED = text("(number_guard.unlocked_at IS NULL OR of_day.created_at > number_guard.unlocked_at)")
+# Not `IS NULL OR`: SQLite 3.40 finds a column that is NULL not to be so, in subqueries of what an upsert returns.
+_SINCE_UNLOCKED = text("coalesce(of_day.created_at > number_guard.unlocked_at, true)")
 # One that began a day and its longest life ago may still have had guesses within the day.
 _WITHIN_S = DAY_S + MAX_TTL_S
 

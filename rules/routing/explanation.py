@@ -6,7 +6,8 @@ the draws come out the same, and from the stored draws the same route is taken w
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any
 
 from domain.routing import Mode
@@ -99,7 +100,7 @@ def to_text(explanation: Explanation) -> str:
         "mode": explanation.mode,
         "seed": explanation.seed,
         "is_degraded": explanation.is_degraded,
-        "ranked": [[*astuple(each.entrant), each.score] for each in explanation.ranked],
+        "ranked": [[*_values(each.entrant), each.score] for each in explanation.ranked],
         "removed": [[each.id, *each.rules] for each in explanation.removed],
     }
     return json.dumps(said, separators=(",", ":"))
@@ -124,6 +125,7 @@ def of_text(text: str) -> Explanation:
 
 
 _FIELDS = tuple(each.name for each in fields(Entrant))
+_values = attrgetter(*_FIELDS)
 
 
 class _Recorded:
