@@ -178,8 +178,8 @@ def _postgresql_engine(url: str, *, pool_size: int, command_timeout_s: float | N
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=_POOL_WAIT_S,
-        # Short statements gain nothing from compilation, and it can cost a second. Nor from being planned for each value,
-        # as PostgreSQL does the first five times on each connection: ours look rows up by keys.
+        # Short statements gain nothing from compilation, and it can cost a second; nor from being planned for each
+        # value, as PostgreSQL does the first five times on each connection: ours look rows up by keys.
         connect_args={
             "timeout": _CONNECT_S,
             "command_timeout": command_timeout_s,

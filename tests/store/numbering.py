@@ -32,7 +32,7 @@ def a_country() -> str:
     return next(_countries)
 
 
-def a_new_number(country: str = "GB", **changes: Any) -> NewNumber:
+def a_new_number(country: str = "DK", **changes: Any) -> NewNumber:
     values: dict[str, Any] = {
         "id": new_id(),
         "environment": SANDBOX,
