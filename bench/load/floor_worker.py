@@ -1,4 +1,6 @@
-"""The bare floor's worker: one process with a worker for each of the two queues, settings as the product's worker has.
+"""The bare floor's worker: one process with a worker for each of the two queues, with as many slots as the product's.
+
+Sandbox and event loop are those that the SDK comes with: the product's own (ADR 0042) are product code.
 
 It writes how many activities it has done into a file, ten times a second, so that the bench can wait for the last one
 without asking Temporal.

@@ -13,9 +13,9 @@ from bench.load.samples import Sample, Samples
 
 FLOOR_CONTAINS = """\
 The floor of a verification: the same Temporal server, in the same run, in turns; a FastAPI route that starts a workflow
-and one that signals it; a workflow of the same shape (one activity on another queue, one timer, one signal) with the
-SDK's sandbox as the product has it; an activity that returns its input. It contains no database, no authentication,
-no phone number, no code, no encryption, no limit, no search attributes, no summaries, no schedule.
+and one that signals it; a workflow of the same shape (one activity on another queue, one timer, one signal) in the
+SDK's own sandbox and on its own event loop; an activity that returns its input. It contains no database, no
+authentication, no phone number, no code, no encryption, no limit, no search attributes, no summaries, no schedule.
 The floor of a check: a FastAPI route that counts in one conditional UPDATE ... RETURNING, in a transaction, on a row of
 two columns, through the same driver and pool. It contains no authentication, no code, no budget, no view.
 "temporal" is the development server with a file database; a cluster costs differently. On SQLite the database is in
