@@ -25,20 +25,27 @@ class Presenter:
         attempts: Sequence[AttemptFacts],
         *,
         planned_wait_s: int | None = None,
+        to: str | None = None,
     ) -> VerificationView:
-        """Return the view of a verification; `planned_wait_s` is of a message that was planned after these attempts."""
-        number = await self._numbers.open(
-            facts.number_sealed, account_id=facts.account_id, row=facts.id, person=facts.person_salt
-        )
+        """Return the view of a verification; `planned_wait_s` is of a message that was planned after these attempts.
+
+        `to` is its masked number; without it the stored one is opened.
+        """
         sends_left, next_send_at = _sends(facts, sends)
         return VerificationView(
             facts=facts,
-            to=mask(number, country=facts.country),
+            to=to or await self._masked(facts),
             attempts=tuple(attempts),
             sends_left=sends_left,
             next_send_at=next_send_at,
             resend_advised_at=_resend_advised_at(facts, attempts, next_send_at, planned_wait_s=planned_wait_s),
         )
+
+    async def _masked(self, facts: VerificationFacts) -> str:
+        number = await self._numbers.open(
+            facts.number_sealed, account_id=facts.account_id, row=facts.id, person=facts.person_salt
+        )
+        return mask(number, country=facts.country)
 
 
 def finished(facts: VerificationFacts) -> VerificationFinishedError:

@@ -60,7 +60,10 @@ class StartRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What a transaction wrote for one more message; `attempts` are all of the verification's but the new one."""
+    """What a transaction wrote for one more message; `attempts` are all of the verification's but the new one.
+
+    `to` is the masked number where it was at hand.
+    """
 
     facts: VerificationFacts
     sends: SendFacts
@@ -69,6 +72,7 @@ class Written:
     is_new: bool
     attempts: tuple[AttemptFacts, ...] = ()
     of_the_day: DailySend | None = None
+    to: str | None = None
 
     def as_start(self) -> StartVerification:
         """Return what the workflow is told."""
@@ -162,6 +166,7 @@ class Sends:
             verify_wait_s=routed.verify_wait_s,
             is_new=True,
             of_the_day=of_the_day,
+            to=phone.masked,
         )
 
     async def resend(self, connection: AsyncConnection, caller: Caller, pending: VerificationFacts) -> Written:

@@ -179,7 +179,7 @@ class Verifications:
             if await self._take_back(caller, written, repeatable):
                 raise
         view = await self._presenter.show(
-            written.facts, written.sends, written.attempts, planned_wait_s=written.verify_wait_s
+            written.facts, written.sends, written.attempts, planned_wait_s=written.verify_wait_s, to=written.to
         )
         status = _CREATED if written.is_new else _OK
         await self._idempotency.keep(caller, repeatable, status=status, view=view)
