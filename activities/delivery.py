@@ -22,7 +22,14 @@ from domain.statuses import (
 )
 from domain.verification_events import AttemptWords, abandoned, answered
 from rules.content.text import compose
-from rules.routing.capacity import COMES_EARLY_S, MICROS, THROTTLED_PAUSE_S, WAITS_HERE_S, connection_bucket
+from rules.routing.capacity import (
+    COMES_EARLY_S,
+    MICROS,
+    THROTTLED_PAUSE_S,
+    WAITS_HERE_AT_MOST_S,
+    WAITS_HERE_S,
+    connection_bucket,
+)
 from rules.routing.failover import LEASE_LOST_CODE
 from security.codes import code_for
 from security.columns import Sealer
@@ -100,12 +107,12 @@ class DeliveryActivities:
 
     async def _begin(self, order: SendOrder) -> Begun | Submission:
         """Take the attempt, once its turn is there; or say what is known of it where that cannot be waited for here."""
-        waited_s = 0.0
+        came = time.monotonic()
         while (begun := await begin(self._database, order.attempt_id)) is None:
             instead = await self._instead(order)
             if instead is not None:
-                waited_s += instead.wait_s
-                if waited_s > WAITS_HERE_S:
+                waited_s = time.monotonic() - came
+                if instead.wait_s > WAITS_HERE_S or waited_s + instead.wait_s > WAITS_HERE_AT_MOST_S:
                     return replace(instead, wait_s=max(instead.wait_s - COMES_EARLY_S, instead.wait_s / 2))
                 if not instead.wait_s:
                     return instead

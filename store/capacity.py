@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, bindparam, case, cast
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from rules.routing.capacity import Bucket
+from rules.routing.capacity import FORGIVEN_TENTHS, IDLE_PARTS, Bucket
 from store.number_tables import CapacityBucket
 from store.tables import table_of
 from store.times import fixed, mark_plus
@@ -43,7 +43,10 @@ def has_room() -> ColumnElement[bool]:
 
 def free_after(parts: ColumnElement[int]) -> ColumnElement[int]:
     """Return when what was taken from a bucket will have been paid back, once so many parts more are taken."""
-    return _later(_bucket.c.free_at_us, now_us()) + parts * _bucket.c.part_us
+    has_rested = _bucket.c.free_at_us + _bucket.c.part_us * fixed(IDLE_PARTS) <= now_us()
+    forgiven_us = _bucket.c.part_us * fixed(FORGIVEN_TENTHS) // fixed(10)
+    paid_from = case((has_rested, now_us()), else_=_later(_bucket.c.free_at_us, now_us() - forgiven_us))
+    return paid_from + parts * _bucket.c.part_us
 
 
 _TAKE = update(_bucket).where(_OF_NAME, has_room()).values(free_at_us=free_after(_parts))

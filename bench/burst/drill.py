@@ -27,7 +27,7 @@ from store.route_decisions import database_now
 from store.tables import Attempt, Verification, table_of
 from store.times import fixed
 
-_CONCURRENCY, _CREATED = 50, 201
+_CONCURRENCY, _CREATED = 20, 201
 _LOOK_S, _ASK_EVERY_S = 0.25, 20.0
 _SAMPLED = 40
 _attempt, _verification = table_of(Attempt), table_of(Verification)

@@ -14,10 +14,17 @@ MAY_WAIT_S = 5
 # Whoever does not come when its turn is there is not waited for any longer.
 LATE_S = 2
 # A turn that comes so soon is waited for where the message is: going away and coming back costs more. Whoever goes away
-# comes back so long before its turn: what is on its way then is late, and all that stand behind it with it.
-WAITS_HERE_S, COMES_EARLY_S = 2.0, 0.75
+# comes back so long before its turn: what is on its way then is late, and all that stand behind it with it. Between the
+# two lies a second: Temporal has no timer end sooner.
+WAITS_HERE_S, COMES_EARLY_S = 2.5, 1.5
+# Others may stand before it meanwhile. It goes away when it would have waited so long: an activity has to end in time.
+WAITS_HERE_AT_MOST_S = 4.5
 # How long nothing leaves after a carrier said "too fast".
 THROTTLED_PAUSE_S = 1
+# So many tenths of a part's time a part may leave late and be paid from its turn all the same, not from when it left:
+# else every lateness would move all that stand behind it, and a line would never have its pace. Less than a part, so
+# that no second sees more than one message over the pace. What was free for so many parts' time was not late but idle.
+FORGIVEN_TENTHS, IDLE_PARTS = 9, 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,18 +67,25 @@ def may_leave_us(bucket: Bucket, *, now_us: int) -> int:
     return max(now_us, bucket.free_at_us - bucket.slack_us)
 
 
+def paid_from_us(bucket: Bucket, *, now_us: int) -> int:
+    """Return from when the next part is paid: its turn, as far as its lateness is forgiven; after a rest now."""
+    if now_us - bucket.free_at_us >= bucket.part_us * IDLE_PARTS:
+        return now_us
+    return max(bucket.free_at_us, now_us - bucket.part_us * FORGIVEN_TENTHS // 10)
+
+
 def taken(bucket: Bucket, *, parts: int, now_us: int) -> Bucket | None:
     """Return the bucket after so many parts left it; None when they may not leave yet."""
     if may_leave_us(bucket, now_us=now_us) > now_us:
         return None
-    began = max(bucket.free_at_us, now_us)
-    return Bucket(part_us=bucket.part_us, slack_us=bucket.slack_us, free_at_us=began + parts * bucket.part_us)
+    free_at = paid_from_us(bucket, now_us=now_us) + parts * bucket.part_us
+    return Bucket(part_us=bucket.part_us, slack_us=bucket.slack_us, free_at_us=free_at)
 
 
 def wait_s(bucket: Bucket, *, parts_ahead: int, now_us: int) -> float:
     """Return the estimate that callers see: until a message leaves that has so many parts waiting before it."""
-    starts = may_leave_us(bucket, now_us=now_us) + parts_ahead * bucket.part_us
-    return (starts - now_us) / MICROS
+    starts = paid_from_us(bucket, now_us=now_us) - bucket.slack_us + parts_ahead * bucket.part_us
+    return max(0, starts - now_us) / MICROS
 
 
 def slowed(bucket: Bucket, *, pause_us: int, now_us: int) -> Bucket:

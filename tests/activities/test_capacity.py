@@ -83,10 +83,11 @@ async def test_a_burst_leaves_at_the_pace_of_its_number(database: Database) -> N
     submissions = await asyncio.gather(*(send_in_turn(database, each, carrier) for each in burst))
 
     left = sorted([await submitted_at(database, each) for each in burst])
-    gaps = [(later - earlier).total_seconds() for earlier, later in itertools.pairwise(left)]
+    spans = [(b - a, (left[b] - left[a]).total_seconds()) for a, b in itertools.combinations(range(len(left)), 2)]
     assert {each.status for each in submissions} == {SubmissionStatus.ACCEPTED}
-    # The database's clock is read to the millisecond, once for the moment and once for the bucket.
-    assert min(gaps) >= 1 / PACE - 0.003
+    # Nine tenths of a part are forgiven. The database's clock is read to the millisecond, once for the moment and once
+    # for the bucket.
+    assert min(span - (parts - 0.9) / PACE for parts, span in spans) >= -0.003
 
 
 async def test_of_those_whose_turn_is_there_who_has_least_time_left_goes_first(database: Database) -> None:
@@ -130,9 +131,9 @@ async def test_who_waits_is_told_how_long_and_who_has_less_time_is_ahead(databas
     behind = await send(database, long, carrier)
 
     assert len(carrier.messages) == 1
-    assert 8 <= before.wait_s <= 10
-    assert 8 <= ahead.wait_s <= 10
-    assert 18 <= behind.wait_s <= 20
+    assert 7 <= before.wait_s <= 10
+    assert 7 <= ahead.wait_s <= 10
+    assert 17 <= behind.wait_s <= 20
     async with database.reading() as connection:
         (attempt,) = await attempts_of(connection, long.facts.id)
     assert attempt.waits_until is not None

@@ -11,7 +11,7 @@ from domain.ids import new_id
 from domain.routing import Mode, RoutePolicyFacts
 from domain.statuses import Environment
 from rules.routing.breaker import BreakerState, after_outcome
-from rules.routing.capacity import MICROS, bucket_of, may_leave_us
+from rules.routing.capacity import MICROS, Bucket, bucket_of, may_leave_us, taken
 from rules.routing.evidence import Evidence
 from rules.routing.learning import Health
 from rules.routing.proportions import Share
@@ -68,6 +68,27 @@ async def test_a_message_leaves_when_number_and_connection_both_have_room_and_ta
     while await take(database, wide):
         left += 1
     assert (sum(taken), left) == (5, 45)
+
+
+@pytest.mark.parametrize("late_by", [0.5, 2.0, 6.0])
+async def test_a_late_part_is_paid_for_as_the_rule_says(database: Database, late_by: float) -> None:
+    clock, paced, an_hour_us = await a_bucket(database, per_hour=1), a_name(), AN_HOUR * MICROS
+    async with database.reading() as connection:
+        read = await read_bucket(connection, clock)
+    assert read is not None
+    now_us = read[1]
+    bucket = Bucket(part_us=an_hour_us, free_at_us=now_us - round(late_by * an_hour_us))
+    async with database.transaction() as connection:
+        await set_bucket(connection, paced, bucket)
+
+    assert await take(database, paced)
+
+    async with database.reading() as connection:
+        then = await read_bucket(connection, paced)
+    expected = taken(bucket, parts=1, now_us=now_us)
+    assert then is not None
+    assert expected is not None
+    assert then[0].free_at_us == pytest.approx(expected.free_at_us, abs=60 * MICROS)
 
 
 async def test_the_parts_of_a_message_leave_together(database: Database) -> None:

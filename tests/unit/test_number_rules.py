@@ -1,5 +1,7 @@
 """A number's life has one way through it, and capacity is exact."""
 
+import math
+from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.routing import NumberState
-from rules.routing.capacity import MICROS, Bucket, bucket_of, may_leave_us, slowed, taken, wait_s
+from rules.routing.capacity import (
+    COMES_EARLY_S,
+    MICROS,
+    WAITS_HERE_S,
+    Bucket,
+    bucket_of,
+    may_leave_us,
+    slowed,
+    taken,
+    wait_s,
+)
 from rules.routing.number_life import (
     HELD,
     IN_SERVICE,
@@ -20,6 +32,7 @@ from rules.routing.number_life import (
 )
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+AN_HOUR_US = 3_600 * MICROS
 
 
 def reachable(state: NumberState) -> set[NumberState]:
@@ -127,6 +140,10 @@ def test_a_burst_leaves_at_once_after_a_rest_and_no_more() -> None:
     assert leaving == [True] * 5 + [False] * 2
 
 
+def test_nobody_goes_away_for_less_than_the_second_that_a_timer_takes_at_least() -> None:
+    assert WAITS_HERE_S - COMES_EARLY_S >= 1
+
+
 def test_callers_see_how_long_a_burst_takes_to_drain() -> None:
     assert wait_s(bucket_of(10), parts_ahead=1_000, now_us=0) == 100
 
@@ -146,6 +163,41 @@ def test_a_bucket_that_lets_nothing_through_is_refused(rate: float, burst: int) 
 
 
 def test_the_state_of_a_bucket_is_one_number() -> None:
-    bucket = taken(bucket_of(4), parts=1, now_us=1_000)
+    bucket = taken(bucket_of(4), parts=1, now_us=AN_HOUR_US)
 
-    assert bucket == Bucket(part_us=250_000, free_at_us=251_000)
+    assert bucket == Bucket(part_us=250_000, free_at_us=AN_HOUR_US + 250_000)
+
+
+@pytest.mark.parametrize(("late_us", "paid_from_us"), [(0, 0), (89_999, 0), (150_000, 60_000), (500_000, 500_000)])
+def test_a_part_that_is_late_is_paid_from_its_turn_as_far_as_that_is_forgiven_and_from_now_after_a_rest(
+    late_us: int, paid_from_us: int
+) -> None:
+    turn_us = AN_HOUR_US
+    bucket = taken(Bucket(part_us=100_000, free_at_us=turn_us), parts=1, now_us=turn_us + late_us)
+
+    assert bucket == Bucket(part_us=100_000, free_at_us=turn_us + paid_from_us + 100_000)
+
+
+@given(st.floats(0.5, 100), st.lists(st.integers(0, 3_000_000), min_size=30, max_size=200))
+def test_no_second_sees_more_than_one_part_over_the_pace_however_late_its_parts_are(
+    rate: float, late_us: list[int]
+) -> None:
+    bucket, now, left = bucket_of(rate), AN_HOUR_US, list[int]()
+    for late in late_us:
+        now = may_leave_us(bucket, now_us=now) + late % (2 * bucket.part_us)
+        then = taken(bucket, parts=1, now_us=now)
+        assert then is not None
+        bucket = then
+        left.append(now)
+
+    fullest = max(bisect_left(left, first + MICROS) - at for at, first in enumerate(left))
+    assert fullest <= math.ceil(rate) + 1
+
+
+def test_a_line_keeps_its_pace_where_every_part_is_late() -> None:
+    bucket, now = bucket_of(10), AN_HOUR_US
+    for _ in range(600):
+        now = may_leave_us(bucket, now_us=now) + 70_000
+        bucket = taken(bucket, parts=1, now_us=now) or bucket
+
+    assert now - AN_HOUR_US == pytest.approx(60 * MICROS, rel=0.01)
