@@ -44,11 +44,20 @@ def ensure_may_give(caller: Caller, scopes: frozenset[Scope]) -> None:
         told = f"A key can give out only what it has itself, and this one does not have {', '.join(named)}."
         if Scope.ACCOUNTS in missing:
             told = "The scope accounts is given out on the command line alone (./countersign key create); leave it out."
-        raise InsufficientScopeError(
-            told,
-            fields={"scopes": named},
-            challenge={"error": "insufficient_scope", "scope": " ".join(named)},
-        )
+        raise _lacking(told, named)
+
+
+def ensure_holds(caller: Caller, scopes: frozenset[Scope]) -> None:
+    """Let a caller change a key that can do nothing which it cannot do itself; a person may change any.
+
+    Raises:
+        InsufficientScopeError: the key has a scope that the caller does not have.
+
+    """
+    if caller.role is None and (missing := scopes - caller.scopes):
+        named = sorted(scope.value for scope in missing)
+        told = f"A key changes none that can do more than it can, and this one does not have {', '.join(named)}."
+        raise _lacking(told, named)
 
 
 def insufficient_scope(scopes: frozenset[Scope]) -> InsufficientScopeError:
@@ -56,4 +65,9 @@ def insufficient_scope(scopes: frozenset[Scope]) -> InsufficientScopeError:
     named = sorted(scope.value for scope in scopes)
     told = f"This needs the scope {' or '.join(named)}." if named else "Your role may not do this."
     challenge = {"error": "insufficient_scope", **({"scope": " ".join(named)} if named else {})}
+    return InsufficientScopeError(told, fields={"scopes": named}, challenge=challenge)
+
+
+def _lacking(told: str, named: list[str]) -> InsufficientScopeError:
+    challenge = {"error": "insufficient_scope", "scope": " ".join(named)}
     return InsufficientScopeError(told, fields={"scopes": named}, challenge=challenge)

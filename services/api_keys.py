@@ -14,7 +14,7 @@ from domain.event_types import EventType
 from domain.events import NewEvent, Value
 from domain.facts import Caller
 from domain.statuses import Environment
-from rules.access import ensure_may_give
+from rules.access import ensure_holds, ensure_may_give
 from security.api_keys import make_key
 from security.keyring import KeyRing
 from services.allowlists import ensure_networks, ensure_not_locked_out
@@ -105,6 +105,7 @@ class ApiKeys:
 
         Raises:
             NotFoundError: the account has no live key with this id in this environment.
+            InsufficientScopeError: the key can do what the caller, a machine, cannot.
             InvalidRequestError: the allowlist is not one, or lets in whom the one of the caller, a machine, does not.
             AllowlistLocksOutError: the key is the caller's own, and could not be used from here any more.
 
@@ -113,14 +114,20 @@ class ApiKeys:
             ensure_networks(allowlist)
             if key_id == caller.key_id and not may_lock_out:
                 ensure_not_locked_out(caller.address, allowlist)
+        account_id, environment = caller.account_id, caller.environment
         async with self._database.transaction() as connection:
+            before = await live_key_of(connection, key_id, account_id=account_id, environment=environment)
+            if before is None:
+                raise _not_found()
+            # A key's scopes are never others than those it was made with, so this holds until the end.
+            ensure_holds(caller, before.scopes)
             if allowlist is not None:
                 ensure_inside(allowlist, await caller_bounds(connection, caller))
             after = await change_key(
                 connection,
                 key_id,
-                account_id=caller.account_id,
-                environment=caller.environment,
+                account_id=account_id,
+                environment=environment,
                 name=name,
                 allowlist=allowlist,
             )
@@ -162,7 +169,7 @@ class ApiKeys:
         return made
 
     async def revoke(self, key_id: str, *, account_id: UUID, environment: Environment, actor: str) -> ApiKeyFacts:
-        """End a key now.
+        """End a key now, a stronger one than the caller's too: to end one gives nobody power.
 
         Raises:
             NotFoundError: the account has no live key with this id in this environment.

@@ -191,7 +191,10 @@ async def report_leaked_key(body: LeakIn, request: Request, parts: ThisApp) -> R
 
 @router.patch("/{key_id}", response_model=KeyOut, responses=problems(400))
 async def change_key(key_id: KeyId, body: KeyChangesIn, caller: Caller, parts: ThisApp) -> Response:
-    """Change a key's name or allowlist. One that would lock you out is refused unless you say `allow_lockout`."""
+    """Change the name or allowlist of a key that can do no more than yours.
+
+    An allowlist that would lock you out is refused unless you say `allow_lockout`.
+    """
     if body.name is None and body.allowlist is None:
         raise InvalidRequestError("Send a name, or an allowlist.")
     after = await parts.api_keys.change(

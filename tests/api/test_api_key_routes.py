@@ -142,6 +142,31 @@ async def test_a_rotation_gives_nobody_more_than_it_has(api: Api) -> None:
     assert await status_with(api, strong["key"]) == 200
 
 
+async def test_a_weaker_key_changes_no_stronger_one_and_may_end_it(api: Api) -> None:
+    strong = (await made(api, name="server", allowlist=["127.0.0.1"])).json()
+    weak = (await made(api, scopes=["keys", "admin"])).json()
+    path, headers = f"/v1/keys/{strong['id']}", {"Authorization": f"Bearer {weak['key']}"}
+
+    bodies: list[dict[str, Any]] = [{"allowlist": []}, {"allowlist": ["127.0.0.0/8"]}, {"name": "mine"}]
+    refused = [await api.client.patch(path, json=each, headers=headers) for each in bodies]
+    listed = (await api.client.get("/v1/keys")).json()["keys"]
+    ended = await api.client.post(f"{path}/revoke", headers=headers)
+
+    missing = sorted(set(strong["scopes"]) - {"keys"})
+    assert {(each.status_code, each.json()["code"]) for each in refused} == {(403, "insufficient-scope")}
+    assert all(each.json()["scopes"] == missing for each in refused)
+    assert {name: strong[name] for name in ("name", "allowlist")}.items() <= listed[1].items()
+    assert [action for _, action, _ in await actions(api)] == ["key.created", "key.created", "key.revoked"]
+    assert (ended.status_code, await status_with(api, strong["key"])) == (200, 401)
+
+
+async def test_a_key_with_accounts_narrows_its_own_allowlist(api: Api) -> None:
+    async with calling(api.server, scopes=frozenset({Scope.KEYS, Scope.ADMIN, Scope.ACCOUNTS})) as holder:
+        answer = await holder.client.patch(f"/v1/keys/{holder.caller.key_id}", json={"allowlist": ["127.0.0.1"]})
+
+    assert answer.json()["allowlist"] == ["127.0.0.1"]
+
+
 @pytest.mark.parametrize("overlap_s", [-1, 604_801, "60", None])
 async def test_an_overlap_over_a_week_is_refused(api: Api, overlap_s: object) -> None:
     answer = await api.client.post(f"/v1/keys/{api.caller.key_id}/rotate", json={"overlap_s": overlap_s})
