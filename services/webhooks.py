@@ -26,6 +26,7 @@ from store.webhooks import (
     change_webhook,
     count_held,
     delete_webhook,
+    hold_webhook,
     insert_webhook,
     list_webhooks,
     read_webhook,
@@ -125,7 +126,9 @@ class Webhooks:
         url = None if request.url is None else parse_target(request.url, policy=self._policy).url
         events = None if request.events is None else known_filters(request.events)
         async with self._database.transaction() as connection:
-            before = await own_webhook(connection, caller, webhook_id)
+            before = await hold_webhook(connection, webhook_id, _whose(caller))
+            if before is None:
+                raise _unknown()
             wanted = replace(
                 before,
                 url=url or before.url,

@@ -28,6 +28,7 @@ _OF_ACCOUNT = and_(
 )
 _ONE = and_(_webhook.c.id == bindparam("of_id"), _OF_ACCOUNT)
 _READ = select(*FACTS).where(_ONE)
+_HOLD = _READ.with_for_update()
 _LIST = select(*FACTS).where(_OF_ACCOUNT).order_by(_webhook.c.created_at, _webhook.c.id)
 _COUNT = select(func.count(literal(1))).select_from(_webhook).where(_OF_ACCOUNT)
 _HOLD_ACCOUNT = select(_account.c.id).where(_account.c.id == bindparam("of_account")).with_for_update()
@@ -159,6 +160,12 @@ async def read_webhook(connection: AsyncConnection, webhook_id: UUID, whose: Who
     return None if row is None else webhook_facts(row)
 
 
+async def hold_webhook(connection: AsyncConnection, webhook_id: UUID, whose: Whose) -> WebhookFacts | None:
+    """Return an endpoint, and keep others from changing it until this transaction ends."""
+    row = (await connection.execute(_HOLD, {**whose, "of_id": webhook_id})).one_or_none()
+    return None if row is None else webhook_facts(row)
+
+
 async def list_webhooks(connection: AsyncConnection, whose: Whose) -> list[WebhookFacts]:
     """Return an account's endpoints, oldest first."""
     return [webhook_facts(row) for row in await connection.execute(_LIST, whose)]
@@ -167,7 +174,10 @@ async def list_webhooks(connection: AsyncConnection, whose: Whose) -> list[Webho
 async def change_webhook(
     connection: AsyncConnection, facts: WebhookFacts, whose: Whose, *, is_enabled: bool | None
 ) -> WebhookFacts | None:
-    """Write an endpoint's URL, filter, description as they are in `facts`, and switch it on or off."""
+    """Write an endpoint's URL, filter, description as they are in `facts`, and switch it on or off.
+
+    `facts` are those of an endpoint that this transaction holds; of others a change in between would be undone.
+    """
     one = {**whose, "of_id": facts.id}
     if is_enabled is not None:
         await connection.execute(_ENABLE if is_enabled else _DISABLE, one)
