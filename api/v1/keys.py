@@ -208,9 +208,9 @@ async def change_key(key_id: KeyId, body: KeyChangesIn, caller: Caller, parts: T
 
 
 @router.post("/{key_id}/rotate", status_code=201, response_model=MadeKeyOut, responses=problems(400))
-async def rotate_key(key_id: KeyId, body: RotationIn, caller: Caller, parts: ThisApp) -> Response:
+async def rotate_key(key_id: KeyId, caller: Caller, parts: ThisApp, body: RotationIn | None = None) -> Response:
     """Make a key that can do what this one can, and let this one end after the overlap, in which both work."""
-    made = await parts.api_keys.rotate(caller, key_id, overlap_s=body.overlap_s)
+    made = await parts.api_keys.rotate(caller, key_id, overlap_s=(body or RotationIn()).overlap_s)
     return answer(MadeKeyOut.made(made), status=201, headers=_SECRET)
 
 

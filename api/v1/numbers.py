@@ -99,9 +99,12 @@ async def rotate_number(number_id: NumberId, caller: Caller, parts: ThisApp) -> 
 
 
 @router.post("/{number_id}/quarantine", response_model=NumberOut, responses=problems(400, 409))
-async def quarantine_number(number_id: NumberId, body: QuarantineIn, caller: Caller, parts: ThisApp) -> Response:
-    """Set a number aside for some hours: nothing is begun with it."""
-    return answer(NumberOut.of(await parts.numbers.operations.quarantine(caller, number_id, hours=body.hours)))
+async def quarantine_number(
+    number_id: NumberId, caller: Caller, parts: ThisApp, body: QuarantineIn | None = None
+) -> Response:
+    """Set a number aside for some hours, 24 unless a body says otherwise: nothing is begun with it."""
+    hours = (body or QuarantineIn()).hours
+    return answer(NumberOut.of(await parts.numbers.operations.quarantine(caller, number_id, hours=hours)))
 
 
 @router.post("/{number_id}/restore", response_model=NumberOut, responses=problems(409))
@@ -111,9 +114,12 @@ async def restore_number(number_id: NumberId, caller: Caller, parts: ThisApp) ->
 
 
 @router.post("/{number_id}/release", response_model=NumberOut, responses=problems(400, 409))
-async def release_number(number_id: NumberId, body: ReleaseIn, caller: Caller, parts: ThisApp) -> Response:
+async def release_number(
+    number_id: NumberId, caller: Caller, parts: ThisApp, body: ReleaseIn | None = None
+) -> Response:
     """Give a number back and end its lease. It rests before another account may have it."""
-    return answer(NumberOut.of(await parts.numbers.operations.release(caller, number_id, drain=body.drain)))
+    drain = (body or ReleaseIn()).drain
+    return answer(NumberOut.of(await parts.numbers.operations.release(caller, number_id, drain=drain)))
 
 
 def _leased(outcome: NumberView | StoredAnswer) -> Response:

@@ -133,6 +133,22 @@ async def test_operation_ids_are_the_functions_names_and_each_is_there_once(api:
     assert {"start_verification", "check_code", "resend_code", "cancel_verification"} <= set(names)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/keys/{key_id}/rotate",
+        "/v1/numbers/{number_id}/quarantine",
+        "/v1/numbers/{number_id}/release",
+        "/v1/webhooks/{webhook_id}/rotate",
+    ],
+)
+async def test_a_body_that_only_says_what_has_defaults_is_not_required(api: Api, path: str) -> None:
+    body = api.server.openapi["paths"][path]["post"]["requestBody"]
+
+    assert body["content"]["application/json"]
+    assert not body.get("required", False)
+
+
 async def test_the_problem_schema_lists_every_code(api: Api) -> None:
     schema = (await openapi(api))["components"]["schemas"]["Problem"]
 

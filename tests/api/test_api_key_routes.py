@@ -130,6 +130,20 @@ async def test_while_a_rotation_overlaps_both_keys_work_and_then_one_does(api: A
     assert (api.caller.actor, "key.rotated", old["id"]) in await actions(api)
 
 
+async def test_a_rotation_without_a_body_lets_both_keys_work_for_a_day(api: Api) -> None:
+    old = (await made(api)).json()
+    path = f"/v1/keys/{old['id']}"
+
+    unknown = await api.client.post(f"{path}/rotate", json={"overlap": 0})
+    asked, new = datetime.now(tz=UTC), await api.client.post(f"{path}/rotate")
+
+    ending = next(each for each in (await api.client.get("/v1/keys")).json()["keys"] if each["id"] == old["id"])
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "invalid-request")
+    assert "overlap" in unknown.json()["detail"]
+    assert (new.status_code, await status_with(api, new.json()["key"])) == (201, 200)
+    assert round((datetime.fromisoformat(ending["expires_at"]) - asked) / timedelta(hours=1)) == 24
+
+
 async def test_a_rotation_gives_nobody_more_than_it_has(api: Api) -> None:
     strong = (await made(api, scopes=["routes"])).json()
     weak = (await made(api, scopes=["keys", "admin"])).json()

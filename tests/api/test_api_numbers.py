@@ -1,6 +1,7 @@
 """Numbers, pools and policies over HTTP, with a real sandbox's inventory behind them."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -315,6 +316,33 @@ async def test_a_lease_is_changed_renewed_set_aside_put_back_and_given_back(acco
     assert (released.json()["status"], released.json()["lease"]) == ("draining", None)
     assert (again.status_code, again.json()["code"], again.json()["number_status"]) == (409, "number-state", "draining")
     assert (await do(account, made, "renew")).json()["code"] == "lease-ended"
+
+
+async def test_a_number_is_set_aside_for_a_day_and_given_back_without_a_body(account: Api) -> None:
+    await a_number(account.database, "LV")
+    path = f"/v1/numbers/{(await a_lease(account, country='LV'))['id']}"
+
+    asked = datetime.now(tz=UTC)
+    aside = await account.client.post(f"{path}/quarantine")
+    await account.client.post(f"{path}/restore")
+    released = await account.client.post(f"{path}/release")
+
+    until = datetime.fromisoformat(aside.json()["until"])
+    assert (aside.status_code, aside.json()["status"]) == (200, "quarantined")
+    assert round((until - asked) / timedelta(hours=1)) == 24
+    assert (released.status_code, released.json()["status"]) == (200, "draining")
+
+
+@pytest.mark.parametrize("what", ["quarantine", "release"])
+async def test_a_body_that_is_not_needed_is_read_where_it_is_there(account: Api, what: str) -> None:
+    await a_number(account.database, "LT")
+    made = await a_lease(account, country="LT")
+
+    unknown, wrong = await do(account, made, what, days=1), await do(account, made, what, hours="1", drain=1)
+
+    assert {(each.status_code, each.json()["code"]) for each in (unknown, wrong)} == {(422, "invalid-request")}
+    assert "days" in unknown.json()["detail"]
+    assert (await account.client.get(f"/v1/numbers/{made['id']}")).json() == made
 
 
 async def test_a_number_is_replaced_by_another_of_its_pool(account: Api) -> None:
