@@ -23,6 +23,7 @@ from rules.routing.breaker import BreakerState, probe_pause_s
 from rules.routing.candidates import Candidate, Situation
 from rules.routing.catalog import Route
 from rules.routing.connections import connection_name
+from rules.routing.eligibility import Rule
 from rules.routing.explanation import Before, Decision, Explanation, choose, to_text
 from rules.routing.failover import (
     LEASE_LOST_CODE,
@@ -41,6 +42,7 @@ from store.plans import Routed, tried_of
 from store.route_book import RouteBook
 from store.route_health import CONNECTIONS, Group, take_probe
 
+_OF_THE_MOMENT = frozenset({Rule.BREAKER_OPEN, Rule.QUARANTINED, Rule.NO_CAPACITY})
 # A seed that every reader of JSON keeps exactly.
 _SEED_BITS = (1 << 48) - 1
 
@@ -266,10 +268,23 @@ def _told(reason: str, sight: _Sight) -> str:
         return reason
     if decision.explanation.is_degraded:
         return f"{reason}; nothing there is healthy"
-    is_in_backup = decision.candidate.route.pool_country != policy.primary_pool
-    if is_in_backup and not sight.before.tries and policy.mode is not Mode.ORDERED:
-        return f"{reason}; {policy.mode} ranks the backup pools beside {policy.primary_pool}"
-    return reason
+    if sight.before.tries:
+        return reason
+    if policy.mode is Mode.ORDERED:
+        stood_aside = _stood_aside(sight.candidates, decision)
+        return f"{reason}; of those before it: {', '.join(stood_aside)}" if stood_aside else reason
+    pool = decision.candidate.route.pool_country
+    is_primary = pool == policy.primary_pool
+    beside = "" if is_primary else f"; {policy.mode} ranks the backup pools beside {policy.primary_pool}"
+    return f"{policy.mode} choice in pool {pool}{beside}"
+
+
+def _stood_aside(candidates: Sequence[Candidate], decision: Decision) -> list[str]:
+    """Return why routes that come before the one taken were not, as far as it is a matter of the moment."""
+    assert decision.candidate is not None  # noqa: S101 - asked of a choice only
+    before = {each.id for each in candidates if each.place < decision.candidate.place}
+    rules = {rule for each in decision.explanation.removed if each.id in before for rule in each.rules}
+    return sorted(rule.value for rule in rules & _OF_THE_MOMENT)
 
 
 def _why_not(sight: _Sight) -> str:
@@ -279,4 +294,5 @@ def _why_not(sight: _Sight) -> str:
     removed = () if sight.decision is None else sight.decision.explanation.removed
     rules = sorted({rule.value for each in removed for rule in each.rules})
     why = f": {', '.join(rules)}" if rules else ""
-    return f"This instance has no route to {country}{why}."
+    whose = "The account's cost cap leaves" if Rule.PRICE_OVER_CEILING.value in rules else "This instance has"
+    return f"{whose} no route to {country}{why}."

@@ -82,12 +82,17 @@ def candidates_of(
 ) -> list[Candidate]:
     """Return the candidates of one message, with their places in the policy's order.
 
-    A number that the account has lent alone goes before its pool's others. What conversion speaks against is set aside
-    unless the mode is `adaptive`, which moves traffic by itself; of the messages, a small share probes it. Another one,
-    as small, goes to a number on trial rather than to others of its group.
+    A number that the account has lent alone goes before its pool's others; one that another account has is none. What
+    conversion speaks against is set aside unless the mode is `adaptive`, which moves traffic by itself; of the
+    messages, a small share probes it. Another one, as small, goes to a number on trial rather than to others of its
+    group.
     """
     pools = [policy.primary_pool, *policy.backups]
-    used = [each for each in outlook.senders if each.candidate.route.pool_country in pools]
+    used = [
+        each
+        for each in outlook.senders
+        if each.candidate.route.pool_country in pools and each.holder in {None, account_id}
+    ]
     places = _places(outlook, used, pools)
     draw = seed % round(1 / PROBE_SHARE)
     probes_now, tries_now = draw == _PROBES_ROUTES, draw == _TRIES_NUMBERS
@@ -95,7 +100,6 @@ def candidates_of(
         replace(
             each.candidate,
             place=places[each.candidate.group, each.candidate.route.sender] - (each.holder is not None),
-            is_in_service=each.candidate.is_in_service and each.holder in {None, account_id},
             is_breaker_open=bool(each.open_breakers),
             is_quarantined=(each.is_demoted and policy.mode is not Mode.ADAPTIVE)
             or (each.is_on_trial and not tries_now),

@@ -85,13 +85,17 @@ def _affinity(candidate: Candidate, recipient: str, last_sender: str | None) -> 
 
 
 def rank(entrants: Iterable[Entrant], *, mode: Mode, chance: Chance) -> tuple[Ranked, ...]:
-    """Return the routes, best first; those whose carrier this verification has tried less go before the others."""
+    """Return the routes, best first; those whose carrier this verification has tried less go before the others.
+
+    A route that is probed goes first, but in `ordered`, where it keeps its place: there an account's order stands.
+    """
     listed = sorted(entrants, key=_name)
     scores = {} if mode is Mode.ORDERED else _draws(listed, chance)
     by_mode = _by_mode(mode, scores, best=_best_by_tries(listed, scores))
 
     def key(each: Entrant) -> tuple[int, bool, _Key, int, str]:
-        return (each.tries, not each.probes, by_mode(each), each.affinity, each.id)
+        is_probed_first = each.probes and mode is not Mode.ORDERED
+        return (each.tries, not is_probed_first, by_mode(each), each.affinity, each.id)
 
     return tuple(Ranked(each, scores.get(each.group)) for each in sorted(listed, key=key))
 

@@ -250,7 +250,7 @@ async def test_a_mode_that_ranks_all_pools_may_begin_in_a_backup_and_says_so(dat
     routed = await begun(database, await pending_to(database, country, caller))
 
     assert routed.candidate.number_id == cheap.id
-    told = f"first route of pool {backup}; cheapest ranks the backup pools beside {country}"
+    told = f"cheapest choice in pool {backup}; cheapest ranks the backup pools beside {country}"
     assert routed.choice.reason == told
 
 

@@ -87,3 +87,12 @@ def test_where_there_is_no_other_it_is_the_least_bad() -> None:
     outlook = an_outlook(on_trial())
 
     assert {taken(outlook, mode=Mode.ADAPTIVE, seed=seed) for seed in range(10)} == {TRIED}
+
+
+def test_a_number_that_another_account_has_alone_is_not_even_told() -> None:
+    own, others = replace(well("+447700900001"), holder=ACCOUNT), replace(well("+447700900002"), holder=new_id())
+    policy = RoutePolicyFacts(country="GB", is_allowed=True, primary_pool="GB")
+
+    found = candidates_of(an_outlook(own, others), policy, account_id=ACCOUNT, now=NOW, seed=0)
+
+    assert [each.route.sender for each in found] == ["+447700900001"]

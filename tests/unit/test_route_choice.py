@@ -160,7 +160,13 @@ def test_a_probe_goes_to_what_is_set_aside() -> None:
     well, away = a_candidate("a"), a_candidate("b", is_quarantined=True, probes=True, place=9)
 
     for mode in Mode:
-        assert carrier_of(decide([well, away], mode=mode)) == "b"
+        assert carrier_of(decide([well, away], mode=mode)) == ("a" if mode is Mode.ORDERED else "b")
+
+
+def test_in_ordered_a_probe_goes_where_its_place_is() -> None:
+    away, well = a_candidate("a", is_quarantined=True, probes=True), a_candidate("b", place=9)
+
+    assert carrier_of(decide([well, away], mode=Mode.ORDERED)) == "a"
 
 
 @given(candidates=candidate_lists(), mode=st.sampled_from(Mode), seed=st.integers(0, 2**31))
