@@ -67,7 +67,17 @@ def test_what_does_not_exist_is_a_sentence_and_an_exit_code(home: Path) -> None:
     assert done.stderr == "There is no such account.\n"
 
 
+def test_a_folder_without_an_installation_is_told_so(tmp_path: Path) -> None:
+    done = script(tmp_path, "account", "list")
+
+    assert done.returncode == 1
+    assert "no installation here" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_database_that_was_not_migrated_is_told_so(tmp_path: Path) -> None:
+    (tmp_path / "countersign.db").touch()
+
     done = script(tmp_path, "account", "list")
 
     assert done.returncode == 1
