@@ -147,7 +147,7 @@ class Events:
 
 
 def _filters(caller: Caller, query: EventQuery) -> EventFilters:
-    known_filters(query.filters)
+    known_filters(query.filters, parameter="type")
     types: Sequence[str] | None = None
     if "*" not in query.filters:
         types = [each.value for each in types_matching(list(query.filters))[0]]

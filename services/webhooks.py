@@ -1,5 +1,6 @@
 """Endpoints of webhooks: made, shown, changed, given another secret, removed; every change in the audit trail."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -33,6 +34,9 @@ from store.webhooks import (
     replace_secret,
     rotate_secret,
 )
+
+_WORD = re.compile(r"[a-z_.*]{1,48}")
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,8 +201,8 @@ class Webhooks:
         await record(connection, entry)
 
 
-def known_filters(filters: tuple[str, ...]) -> tuple[str, ...]:
-    """Return filters without repetition, or refuse those that let no type of event through.
+def known_filters(filters: tuple[str, ...], *, parameter: str = "events") -> tuple[str, ...]:
+    """Return filters without repetition, or refuse those that let no type of event through, as `parameter`.
 
     Raises:
         InvalidRequestError: some name nothing.
@@ -206,9 +210,10 @@ def known_filters(filters: tuple[str, ...]) -> tuple[str, ...]:
     """
     _, unknown = types_matching(list(filters))
     if unknown:
+        named = " or ".join([_named(each, filters) for each in dict.fromkeys(unknown)][:_MOST_NAMED])
         raise InvalidRequestError(
-            "events: each is a type such as verification.approved, all of a subject such as verification.*, or *. "
-            "The API reference lists the types; some that were given are none."
+            f"{parameter}: no event has the type {named}. Each is a type such as verification.approved, all of a "
+            "subject such as verification.*, or *; the API reference lists the types."
         )
     return tuple(dict.fromkeys(filters))
 
@@ -250,6 +255,11 @@ def _rotated_before(facts: WebhookFacts) -> RotationInProgressError:
         retry_after_s=(until - facts.read_at).total_seconds(),
         fields={"previous_secret_until": moment(until)},
     )
+
+
+def _named(unknown: str, filters: tuple[str, ...]) -> str:
+    """Return an unknown filter, or its place where it is no word: what is sent may be a number or a code."""
+    return unknown if _WORD.fullmatch(unknown) else f"in place {filters.index(unknown) + 1}"
 
 
 def _unknown() -> NotFoundError:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,36 @@ async def test_bad_input_is_told_what_is_accepted(api: Api, body: dict[str, Any]
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert says in answer.json()["detail"]
     assert (await api.client.get("/v1/webhooks")).json() == {"webhooks": []}
+
+
+@pytest.mark.parametrize(
+    ("types", "named"),
+    [
+        (["bogus"], "type bogus."),
+        (["check.failed", "nothing.*", "verification.proved", "nothing.*"], "type nothing.* or verification.proved."),
+        (["check.failed", "+447911123456"], "type in place 2."),
+        ([""], "type in place 1."),
+    ],
+)
+async def test_a_type_that_is_none_is_named_with_the_parameter_it_was_sent_in(
+    api: Api, types: list[str], named: str
+) -> None:
+    made = (await create(api)).json()["id"]
+
+    of_events = [await api.client.get(f"/v1/events{each}", params={"type": types}) for each in ("", "/stream")]
+    of_webhooks = [
+        await create(api, events=types),
+        await api.client.patch(f"/v1/webhooks/{made}", json={"events": types}),
+        await api.client.post(
+            f"/v1/webhooks/{made}/replay", json={"from": datetime.now(tz=UTC).isoformat(), "events": types}
+        ),
+    ]
+
+    assert {(each.status_code, each.json()["code"]) for each in (*of_events, *of_webhooks)} == {
+        (422, "invalid-request")
+    }
+    assert all(each.json()["detail"].startswith(f"type: no event has the {named}") for each in of_events)
+    assert all(each.json()["detail"].startswith(f"events: no event has the {named}") for each in of_webhooks)
 
 
 async def test_the_limit_of_endpoints_holds_when_many_come_at_once(api: Api) -> None:
