@@ -16,8 +16,8 @@ from rules.routing.number_life import IN_SERVICE
 from rules.routing.offers import Need, Offer
 from rules.routing.proportions import Share
 from rules.routing.recommendation import Recommendation, recommend
-from rules.routing.sketch import merged
-from rules.routing.timers import RECEIPT_SHARE, VERIFY_SHARE
+from rules.routing.sketch import Sketch, merged
+from rules.routing.timers import LEARNT_FROM, RECEIPT_SHARE, VERIFY_SHARE
 from services.fact_sources import Source, Sources
 from services.route_policies import PolicyView, policy_for
 from store.authorisations import authorisations_towards
@@ -133,9 +133,14 @@ def _offer(senders: Sequence[NumberFacts], known: _Known) -> Offer:
         is_allowed=is_taken and bool(usable),
         rule=_rule(known.country, is_taken=is_taken, usable=len(usable), of=len(senders)),
         proved=Share(proved, proved + sum(each.evidence.unproved for each in of_kind)),
-        receipt_p95_s=receipts.quantile(RECEIPT_SHARE),
-        verify_p90_s=proofs.quantile(VERIFY_SHARE),
+        receipt_p95_s=_learnt(receipts, RECEIPT_SHARE),
+        verify_p90_s=_learnt(proofs, VERIFY_SHARE),
     )
+
+
+def _learnt(times: Sketch, share: float) -> float | None:
+    """Return how long a share of them took; None until there are as many as a wait is learnt from."""
+    return times.quantile(share) if times.total >= LEARNT_FROM else None
 
 
 def _is_authorised(number: NumberFacts, known: _Known) -> bool:

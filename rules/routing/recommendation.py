@@ -120,12 +120,13 @@ def _reasons(best: Offer, need: Need, *, of: int, backups: Sequence[Offer]) -> t
     peak = f"{need.peak_parts_per_s:.2f} parts a second at the peak, one sender carries {best.parts_per_s:g}"
     waits = "as learnt here" if best.receipt_p95_s is not None else f"nothing learnt yet, so as {need.first} has it"
     return (
-        f"{_name(best)} is best by {need.first} of {of} that are allowed: {proved}, {rate}",
+        f"{_name(best)} comes first of {of} that are allowed: {proved}, {rate}",
         f"rule for {need.country}: {best.rule}",
         f"senders: {senders}, as {need.monthly_volume} messages a month are {peak}; there are {best.senders}",
         f"{need.use_case}: {need.demand.why}",
         f"waits: {waits}",
         f"how sure: {_HOW_SURE[best.known]}",
+        f"order: what is known before what is not, the country's own pool before others, then by {need.first}",
         *(
             f"backup {each.pool_country}: on {', '.join(sorted(each.carriers)) or 'the same carriers'};"
             f" {_HOW_SURE[each.known]}"
