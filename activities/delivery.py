@@ -24,6 +24,7 @@ from domain.verification_events import AttemptWords, abandoned, answered
 from rules.content.text import compose
 from rules.routing.capacity import (
     COMES_EARLY_S,
+    LOOKS_EVERY_S,
     MICROS,
     THROTTLED_PAUSE_S,
     WAITS_HERE_AT_MOST_S,
@@ -116,7 +117,7 @@ class DeliveryActivities:
                     return replace(instead, wait_s=max(instead.wait_s - COMES_EARLY_S, instead.wait_s / 2))
                 if not instead.wait_s:
                     return instead
-                await asyncio.sleep(instead.wait_s)
+                await asyncio.sleep(min(instead.wait_s, LOOKS_EVERY_S))
         return begun
 
     def _carrier_of(self, begun: Begun) -> Carrier | None:

@@ -18,7 +18,8 @@ LATE_S = 2
 # two lies a second: Temporal has no timer end sooner.
 WAITS_HERE_S, COMES_EARLY_S = 2.5, 1.5
 # Others may stand before it meanwhile. It goes away when it would have waited so long: an activity has to end in time.
-WAITS_HERE_AT_MOST_S = 4.5
+# It looks often, so that it goes while its turn is still a second away.
+WAITS_HERE_AT_MOST_S, LOOKS_EVERY_S = 4.5, 1.0
 # How long nothing leaves after a carrier said "too fast".
 THROTTLED_PAUSE_S = 1
 # So many tenths of a part's time a part may leave late and be paid from its turn all the same, not from when it left:
