@@ -13,6 +13,7 @@ from domain.statuses import Environment
 from rules.routing.number_life import HARVEST_WINDOW_DAYS
 from store.number_tables import NumberLease, SenderNumber
 from store.numbers import number_facts
+from store.pool_service import HAS_ANOTHER, holding, in_service
 from store.tables import table_of
 from store.times import fixed, now, now_plus
 
@@ -20,15 +21,15 @@ _number = table_of(SenderNumber)
 _lease = table_of(NumberLease)
 _DAY_S = 86_400
 _COLUMNS = tuple(column.name for column in _lease.c)
+_IS_OF_TYPE = _number.c.sender_type == bindparam("of_type")
+_HOLD = holding(_IS_OF_TYPE)
 _AVAILABLE = (
     select(_number.c.id)
     .where(
-        _number.c.environment == bindparam("of_environment"),
-        _number.c.country == bindparam("of_country"),
-        _number.c.sender_type == bindparam("of_type"),
-        _number.c.state == fixed(NumberState.AVAILABLE),
-        _number.c.account_id.is_(None),
-        _number.c.probing_since.is_(None),
+        *in_service(),
+        _IS_OF_TYPE,
+        # The last one stays: everybody else sends with it.
+        HAS_ANOTHER,
         _number.c.monthly_micros <= func.coalesce(bindparam("most_micros", type_=BigInteger), _number.c.monthly_micros),
         # One that an account leases for its pool stays there.
         ~select(_lease.c.id).where(_lease.c.number_id == _number.c.id, _lease.c.ended_at.is_(None)).exists(),
@@ -36,7 +37,7 @@ _AVAILABLE = (
     .order_by(_number.c.relapses, _number.c.id)
     .limit(1)
     # SQLite has one writer at a time and leaves this out.
-    .with_for_update(skip_locked=True)
+    .with_for_update(key_share=True, skip_locked=True)
     .scalar_subquery()
 )
 _TAKE = (
@@ -159,14 +160,13 @@ class NewLease:
 
 
 async def take_number(connection: AsyncConnection, new: NewLease) -> tuple[NumberFacts, LeaseFacts] | None:
-    """Lend an available number to an account alone; None, and nothing changed, when there is none."""
-    values = {
-        "of_environment": new.environment.value,
-        "of_country": new.country,
-        "of_type": new.sender_type,
-        "for_account": new.account_id,
-        "most_micros": new.most_micros,
-    }
+    """Lend a number of a pool to an account alone; None, and nothing changed, when the pool can spare none.
+
+    It never spares the last one of its kind in service, however many ask at once.
+    """
+    kind = {"of_environment": new.environment.value, "of_country": new.country, "of_type": new.sender_type}
+    await connection.execute(_HOLD, kind)
+    values = {**kind, "for_account": new.account_id, "most_micros": new.most_micros}
     row = (await connection.execute(_TAKE, values)).one_or_none()
     if row is None:
         return None

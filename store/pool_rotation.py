@@ -1,45 +1,24 @@
 """Setting a pool's number aside so that others carry on: never the last one of its kind, however many ask at once."""
 
-from typing import Any
-
-from sqlalchemy import Integer, bindparam, func, select, update
+from sqlalchemy import Integer, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.routing import NumberFacts, NumberState
 from domain.statuses import Environment
 from rules.routing.catalog import SenderType
-from store.number_tables import NumberLease, SenderNumber
+from store.number_tables import SenderNumber
 from store.numbers import number_facts
+from store.pool_service import HAS_ANOTHER, holding, in_service
 from store.tables import table_of
 from store.times import fixed, now, now_plus
 
-_number, _lease = table_of(SenderNumber), table_of(NumberLease)
-_other = _number.alias("other")
-
-
-def _in_service(number: Any) -> tuple[Any, ...]:
-    return (
-        number.c.environment == bindparam("of_environment"),
-        number.c.country == bindparam("of_country"),
-        number.c.state == fixed(NumberState.AVAILABLE),
-        number.c.account_id.is_(None),
-        number.c.probing_since.is_(None),
-        # A name is the same for all who send with it, and is not worn out by that.
-        number.c.sender_type != fixed(SenderType.ALPHANUMERIC),
-    )
-
-
-# SQLite has one writer at a time and leaves the lock out.
-_HOLD = select(_number.c.id).where(*_in_service(_number)).order_by(_number.c.id).with_for_update()
-_OTHERS = (
-    select(func.count())
-    .where(*_in_service(_other), _other.c.sender_type == _number.c.sender_type, _other.c.id != _number.c.id)
-    .correlate(_number)
-    .scalar_subquery()
-)
+_number = table_of(SenderNumber)
+# A name is the same for all who send with it, and is not worn out by that.
+_IS_WORN = _number.c.sender_type != fixed(SenderType.ALPHANUMERIC)
+_HOLD = holding(_IS_WORN)
 _LONGEST = (
     select(_number.c.id)
-    .where(*_in_service(_number), fixed(1) <= _OTHERS)
+    .where(*in_service(), _IS_WORN, HAS_ANOTHER)
     .order_by(_number.c.changed_at, _number.c.id)
     .limit(1)
     .scalar_subquery()

@@ -256,13 +256,15 @@ async def test_a_number_on_trial_is_neither_leased_nor_spared_nor_a_measure_for_
     caller = await a_caller(database)
     async with database.transaction() as connection:
         spared = await set_longest_aside(connection, good.country, environment=SANDBOX, reason="rotated", lasts_s=60)
+        alone = await take_number(connection, a_new_lease(caller, good.country))
+    await a_sender(database, good.country)
+    async with database.transaction() as connection:
         taken = await take_number(connection, a_new_lease(caller, good.country))
         none = await take_number(connection, a_new_lease(caller, good.country))
 
-    assert spared is None
+    assert (spared, alone, none) == (None, None, None)
     assert taken is not None
     assert taken[0].id == good.id
-    assert none is None
 
 
 async def let_quarantine_end(database: Database, number: NumberFacts) -> None:

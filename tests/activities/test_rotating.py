@@ -20,12 +20,12 @@ from store.accounts import change_account
 from store.engine import Database
 from store.number_leases import lease_of_number, take_number
 from store.number_tables import SenderNumber
-from store.numbers import move_number, number_facts
+from store.numbers import move_number, number_facts, numbers_of_pool
 from store.tables import table_of
 from tests.activities.test_pool_health import decided, state_of
 from tests.activities.test_routes_from_pools import set_policy
 from tests.building import FakeKeepers, a_caller
-from tests.store.numbering import a_country, a_new_lease, a_number, let_days_pass
+from tests.store.numbering import SANDBOX, a_country, a_new_lease, a_number, let_days_pass
 from tests.store.test_store_events import events_of
 
 _S = NumberState
@@ -44,7 +44,9 @@ async def rotations(database: Database, view: NumberView, *, quota: int = 10) ->
 
 
 async def a_leased(database: Database, caller: Caller, country: str) -> NumberView:
-    await a_number(database, country)
+    # The last one stays the pool's.
+    for _ in range(2):
+        await a_number(database, country)
     async with database.transaction() as connection:
         taken = await take_number(connection, a_new_lease(caller, country))
     assert taken is not None
@@ -84,10 +86,26 @@ async def held_by(database: Database, caller: Caller) -> list[NumberFacts]:
         return [number_facts(row) for row in rows]
 
 
+async def numbers_in_service(database: Database, country: str) -> int:
+    async with database.reading() as connection:
+        return sum(
+            each.state is _S.AVAILABLE for each in await numbers_of_pool(connection, country, environment=SANDBOX)
+        )
+
+
+async def test_the_last_number_that_a_pool_has_in_service_takes_nobody_s_place(database: Database) -> None:
+    _, view = await an_aside(database)
+
+    assert await numbers_in_service(database, view.number.country) == 1
+    assert await rotations(database, view) == 0
+    assert await numbers_in_service(database, view.number.country) == 1
+
+
 @pytest.mark.parametrize("reason", sorted(MAY_BE_ROTATED))
 async def test_a_number_that_is_set_aside_is_replaced_once_for_what_is_left(database: Database, reason: str) -> None:
     caller, view = await an_aside(database, reason=reason)
-    spare, keeper = await a_number(database, view.number.country), FakeKeepers()
+    keeper = FakeKeepers()
+    await a_number(database, view.number.country)
 
     await asyncio.gather(*(judge(database, keeper=keeper) for _ in range(4)))
     old, (new,) = await state_of(database, view.number), await held_by(database, caller)
@@ -95,7 +113,8 @@ async def test_a_number_that_is_set_aside_is_replaced_once_for_what_is_left(data
         lease = await lease_of_number(connection, new.id)
 
     assert (old.state, old.state_reason) == (_S.DRAINING, "rotated")
-    assert new.id == spare.id
+    assert new.id != old.id
+    assert (await numbers_in_service(database, old.country)) == 1
     assert lease is not None
     assert (lease.expires_at - lease.started_at) / timedelta(days=1) == pytest.approx(20, abs=0.01)
     assert lease.is_renewed
@@ -139,8 +158,13 @@ async def test_a_number_of_a_backup_pool_is_replaced_too(database: Database) -> 
 async def test_without_one_of_its_kind_that_is_no_dearer_it_stays_set_aside_until_there_is(database: Database) -> None:
     _, view = await an_aside(database)
     country = view.number.country
-    await a_number(database, country, monthly_micros=view.number.monthly_micros + 1)
-    await a_number(database, country, sender_type="toll_free")
+    table, dearer = table_of(SenderNumber), view.number.monthly_micros + 1
+    async with database.transaction() as connection:
+        of_pool = update(table).where(table.c.country == country, table.c.state == _S.AVAILABLE.value)
+        await connection.execute(of_pool.values(monthly_micros=dearer))
+    await a_number(database, country, monthly_micros=dearer)
+    for _ in range(2):
+        await a_number(database, country, sender_type="toll_free")
 
     none = await rotations(database, view)
     still = await state_of(database, view.number)
@@ -161,7 +185,8 @@ async def test_a_name_is_not_replaced_by_another_one(database: Database) -> None
         await connection.execute(
             update(table).where(table.c.id == view.number.id).values(sender_type="alphanumeric", sender="ACME")
         )
-    await a_number(database, country, sender_type="alphanumeric")
+    for _ in range(2):
+        await a_number(database, country, sender_type="alphanumeric")
 
     assert await rotations(database, view) == 0
 

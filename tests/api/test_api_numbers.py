@@ -11,6 +11,7 @@ from domain.access import EVERY_SCOPE, Scope
 from domain.statuses import Environment
 from runtime.setup import pool_book
 from services.pools import Pools
+from store.numbers import find_number
 from tests.api.serving import Api, Server, calling, running_api
 from tests.building import OWN_SCOPES, a_verification, an_attempt
 from tests.people import approved
@@ -285,7 +286,8 @@ async def test_a_reserved_number_is_leased_and_ordered(account: Api) -> None:
 
 
 async def test_a_lease_that_is_asked_for_twice_is_one(account: Api) -> None:
-    await a_number(account.database, "CY")
+    for _ in range(2):
+        await a_number(account.database, "CY")
     body, key = {"country": "CY", "type": "long_code"}, {"Idempotency-Key": "one-number"}
 
     first, again = [await account.client.post("/v1/numbers", json=body, headers=key) for _ in range(2)]
@@ -299,7 +301,8 @@ async def test_a_lease_that_is_asked_for_twice_is_one(account: Api) -> None:
 
 
 async def test_a_lease_is_changed_renewed_set_aside_put_back_and_given_back(account: Api) -> None:
-    await a_number(account.database, "CZ")
+    for _ in range(2):
+        await a_number(account.database, "CZ")
     made = await a_lease(account, country="CZ")
 
     changed = await account.client.patch(f"/v1/numbers/{made['id']}", json={"auto_renew": False, "period_days": 7})
@@ -319,7 +322,8 @@ async def test_a_lease_is_changed_renewed_set_aside_put_back_and_given_back(acco
 
 
 async def test_a_number_is_set_aside_for_a_day_and_given_back_without_a_body(account: Api) -> None:
-    await a_number(account.database, "LV")
+    for _ in range(2):
+        await a_number(account.database, "LV")
     path = f"/v1/numbers/{(await a_lease(account, country='LV'))['id']}"
 
     asked = datetime.now(tz=UTC)
@@ -335,7 +339,8 @@ async def test_a_number_is_set_aside_for_a_day_and_given_back_without_a_body(acc
 
 @pytest.mark.parametrize("what", ["quarantine", "release"])
 async def test_a_body_that_is_not_needed_is_read_where_it_is_there(account: Api, what: str) -> None:
-    await a_number(account.database, "LT")
+    for _ in range(2):
+        await a_number(account.database, "LT")
     made = await a_lease(account, country="LT")
 
     unknown, wrong = await do(account, made, what, days=1), await do(account, made, what, hours="1", drain=1)
@@ -346,7 +351,7 @@ async def test_a_body_that_is_not_needed_is_read_where_it_is_there(account: Api,
 
 
 async def test_a_number_is_replaced_by_another_of_its_pool(account: Api) -> None:
-    for _ in range(2):
+    for _ in range(3):
         await a_number(account.database, "DK")
     made = await a_lease(account, country="DK")
 
@@ -360,7 +365,8 @@ async def test_a_number_is_replaced_by_another_of_its_pool(account: Api) -> None
 
 
 async def test_a_number_with_messages_under_way_is_in_use(account: Api) -> None:
-    await a_number(account.database, "FI")
+    for _ in range(2):
+        await a_number(account.database, "FI")
     made = await a_lease(account, country="FI")
     verification = await a_verification(account.database, account.caller, codes=0)
     await an_attempt(
@@ -371,6 +377,18 @@ async def test_a_number_with_messages_under_way_is_in_use(account: Api) -> None:
 
     assert (refused.status_code, refused.json()["code"]) == (409, "number-in-use")
     assert drained.json()["status"] == "draining"
+
+
+async def test_the_last_number_that_everybody_sends_with_is_not_leased(account: Api) -> None:
+    last = await a_number(account.database, "IS")
+
+    refused = await account.client.post("/v1/numbers", json={"country": "IS", "type": "long_code"})
+    async with account.database.reading() as connection:
+        after = await find_number(connection, last.id, environment=last.environment)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "pool-empty")
+    assert refused.json()["sender_type"] == "long_code"
+    assert after == last
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,8 @@ async def overlapping(api: Api) -> Request:
 
 
 async def in_use(api: Api) -> Request:
-    await a_number(api.database, "FI")
+    for _ in range(2):
+        await a_number(api.database, "FI")
     made = await a_lease(api, country="FI")
     verification = await a_verification(api.database, api.caller, codes=0)
     route = {"sender": made["sender"], "carrier": made["carrier"], "pool_country": "FI"}
@@ -81,7 +82,8 @@ async def in_use(api: Api) -> Request:
 
 
 async def expired(api: Api) -> Request:
-    await a_number(api.database, "SE")
+    for _ in range(2):
+        await a_number(api.database, "SE")
     made = await a_lease(api, country="SE", auto_renew=False)
     number = parse(made["id"], prefix="num")
     assert number is not None
@@ -93,7 +95,8 @@ async def expired(api: Api) -> Request:
 
 
 async def without_another(api: Api) -> Request:
-    await a_number(api.database, "NO")
+    for _ in range(2):
+        await a_number(api.database, "NO")
     made = await a_lease(api, country="NO")
     return Request(method="POST", path=f"/v1/numbers/{made['id']}/rotate")
 

@@ -51,7 +51,9 @@ def operations(
 
 
 async def a_leased(database: Database, caller: Caller, country: str) -> NumberView:
-    await a_number(database, country)
+    # The last one stays the pool's.
+    for _ in range(2):
+        await a_number(database, country)
     request = LeaseRequest(country=country, sender_type=SenderType.LONG_CODE, is_renewed=False)
     view = await leasing(database).lease(caller, request)
     assert isinstance(view, NumberView)

@@ -1,5 +1,8 @@
 """A number is kept once, reserved by one, lent to one, and sent with by one; whoever lost it cannot go on."""
 
+import asyncio
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 
@@ -15,6 +18,7 @@ from store.number_leases import (
     take_number,
 )
 from store.numbers import find_number, keep_number, move_number, numbers_of_pool
+from store.pool_rotation import set_longest_aside
 from store.routing_leases import (
     give_back_routing_lease,
     is_fence_good,
@@ -145,18 +149,63 @@ async def test_constraints_refuse_a_number_without_a_holder_or_an_end(database: 
             await connection.execute(text(wrong))
 
 
-async def test_of_100_takers_in_several_processes_ten_get_one_of_ten_numbers(
+async def test_of_100_takers_in_several_processes_nine_get_one_of_ten_numbers_and_the_last_stays_the_pool_s(
     database: Database, database_url: str, crowd: Crowd
 ) -> None:
     caller, country = await a_caller(database), a_country()
     numbers = [await a_number(database, country) for _ in range(10)]
+    await a_number(database, country, sender_type="short_code")
 
     taken = [each for one in crowd.run(take_25_numbers, url=database_url, argument=(caller, country)) for each in one]
 
-    assert sorted(taken) == sorted(each.sender for each in numbers)
+    assert len(set(taken)) == len(taken) == 9
     async with database.reading() as connection:
-        leases = [await lease_of_number(connection, each.id) for each in numbers]
-    assert all(lease is not None and lease.account_id == caller.account_id for lease in leases)
+        kept = {each.sender: each for each in await numbers_of_pool(connection, country, environment=SANDBOX)}
+        leases = {each.sender: await lease_of_number(connection, each.id) for each in numbers}
+    (last,) = set(leases) - set(taken)
+    assert (kept[last].state, kept[last].account_id, leases[last]) == (NumberState.AVAILABLE, None, None)
+    lent = [leases[each] for each in taken]
+    assert all(lease is not None and lease.account_id == caller.account_id for lease in lent)
+
+
+@pytest.mark.parametrize(
+    "other", [{"sender_type": "short_code"}, {"environment": Environment.PRODUCTION}, {"country": "another"}]
+)
+async def test_a_number_of_another_kind_does_not_make_the_last_one_one_to_spare(
+    database: Database, other: dict[str, Any]
+) -> None:
+    caller, country = await a_caller(database), a_country()
+    last = await a_number(database, country)
+    elsewhere = {**other, "country": a_country() if "country" in other else country}
+    await a_number(database, **elsewhere)
+
+    async with database.transaction() as connection:
+        none = await take_number(connection, a_new_lease(caller, country))
+        after = await find_number(connection, last.id, environment=SANDBOX)
+    assert none is None
+    assert after == last
+
+
+async def test_of_those_who_lease_and_those_who_set_aside_at_once_none_gets_the_last_number(database: Database) -> None:
+    caller, country = await a_caller(database), a_country()
+    for _ in range(6):
+        await a_number(database, country)
+
+    async def lease() -> bool:
+        async with database.transaction() as connection:
+            return await take_number(connection, a_new_lease(caller, country)) is not None
+
+    async def set_aside() -> bool:
+        async with database.transaction() as connection:
+            aside = await set_longest_aside(connection, country, environment=SANDBOX, reason="rotated", lasts_s=60)
+            return aside is not None
+
+    made = await asyncio.gather(*(each() for _ in range(8) for each in (lease, set_aside)))
+
+    async with database.reading() as connection:
+        left = await numbers_of_pool(connection, country, environment=SANDBOX)
+    assert sum(made) == 5
+    assert [each.state for each in left].count(NumberState.AVAILABLE) == 1
 
 
 async def test_of_100_workers_in_several_processes_ten_may_send_with_ten_numbers(
@@ -173,6 +222,7 @@ async def test_of_100_workers_in_several_processes_ten_may_send_with_ten_numbers
 async def test_a_lease_s_terms_are_those_of_its_number(database: Database) -> None:
     caller, country = await a_caller(database), a_country()
     number = await a_number(database, country)
+    await a_number(database, country)
 
     async with database.transaction() as connection:
         taken = await take_number(connection, a_new_lease(caller, country))
@@ -218,6 +268,7 @@ async def test_numbers_that_were_never_in_trouble_are_lent_first(database: Datab
 async def test_a_lease_is_renewed_once_for_each_period_it_was_seen_in(database: Database) -> None:
     caller, country = await a_caller(database), a_country()
     await a_number(database, country)
+    await a_number(database, country)
     async with database.transaction() as connection:
         taken = await take_number(connection, a_new_lease(caller, country))
         assert taken is not None
@@ -234,6 +285,7 @@ async def test_a_lease_is_renewed_once_for_each_period_it_was_seen_in(database: 
 async def test_a_lease_that_is_over_is_not_renewed_and_ends_once(database: Database) -> None:
     caller, country = await a_caller(database), a_country()
     number = await a_number(database, country)
+    await a_number(database, country)
     async with database.transaction() as connection:
         taken = await take_number(connection, a_new_lease(caller, country))
     assert taken is not None
