@@ -118,6 +118,7 @@ async def _tell(
         decided=decided,
         subject=public_id(number.id),
         evidence=evidence,
+        account_id=number.account_id,
     )
     await tell_moved(connection, number, before=before, by=By(account_id=number.account_id, actor=SYSTEM))
     return [decided]

@@ -110,6 +110,7 @@ async def _tell(
         decided=Decided.NUMBER_ROTATED,
         subject=public_id(before.id),
         evidence=evidence,
+        account_id=lease.account_id,
     )
     by = By(account_id=lease.account_id, actor=SYSTEM)
     await tell_replaced(connection, before=before, old=old, new=new, lease=lease, by=by)

@@ -92,11 +92,20 @@ class Routing:
         self._keys = keys
 
     async def health(self, caller: Caller, *, country: str | None) -> RoutesHealth:
-        """Return how the routes towards a country fare, or those towards all, in the caller's environment."""
+        """Return how the routes towards a country fare, or those towards all, in the caller's environment.
+
+        What was decided about a number that an account has alone is for it, and for who administers accounts.
+        """
         async with self._database.reading() as connection:
             known = await read_country_healths(connection, country, environment=caller.environment)
             connections = await read_health(connection, CONNECTIONS, environment=caller.environment)
-            made = await decisions(connection, environment=caller.environment, country=country, at_most=_MOST_DECISIONS)
+            made = await decisions(
+                connection,
+                environment=caller.environment,
+                country=country,
+                at_most=_MOST_DECISIONS,
+                in_sight_of=None if caller.administers_accounts else caller.account_id,
+            )
         newest: dict[str, int] = {}
         for group, health in known:
             newest[group.country] = max(newest.get(group.country, 0), health.evidence.at)

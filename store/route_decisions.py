@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Integer, String, bindparam, delete, insert, or_, select, union
+from sqlalchemy import BindParameter, Integer, String, Uuid, bindparam, delete, insert, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from domain.audit import JsonScalar
@@ -64,11 +64,13 @@ _BACK = (
     .order_by(_number.c.id)
 )
 _ANY_COUNTRY: BindParameter[str | None] = bindparam("of_country", type_=String())
+_IN_SIGHT_OF: BindParameter[UUID | None] = bindparam("in_sight_of", type_=Uuid())
 _LIST = (
     select(_decision)
     .where(
         _decision.c.environment == bindparam("of_environment"),
         or_(_ANY_COUNTRY.is_(None), _decision.c.country == _ANY_COUNTRY),
+        or_(_IN_SIGHT_OF.is_(None), _decision.c.account_id.is_(None), _decision.c.account_id == _IN_SIGHT_OF),
     )
     .order_by(_decision.c.decided_at.desc(), _decision.c.id.desc())
     .limit(bindparam("at_most"))
@@ -117,8 +119,9 @@ async def keep_decision(
     decided: Decided,
     subject: str,
     evidence: Mapping[str, JsonScalar],
+    account_id: UUID | None = None,
 ) -> None:
-    """Write down what was decided, and what it rests on."""
+    """Write down what was decided, what it rests on, and of a number the account that has it alone."""
     values = {
         "id": new_id(),
         "environment": environment.value,
@@ -126,15 +129,29 @@ async def keep_decision(
         "kind": decided.value,
         "subject": subject,
         "evidence": json.dumps(dict(evidence), separators=(",", ":")),
+        "account_id": account_id,
     }
     await connection.execute(insert(_decision).values(**values, decided_at=now()))
 
 
 async def decisions(
-    connection: AsyncConnection, *, environment: Environment, country: str | None, at_most: int
+    connection: AsyncConnection,
+    *,
+    environment: Environment,
+    country: str | None,
+    at_most: int,
+    in_sight_of: UUID | None = None,
 ) -> list[DecisionFacts]:
-    """Return the latest decisions of an environment, or of one of its countries, newest first."""
-    values = {"of_environment": environment.value, "of_country": country, "at_most": at_most}
+    """Return the latest decisions of an environment, or of one of its countries, newest first.
+
+    `in_sight_of` is an account, which does not see those about numbers that others had alone; None sees all.
+    """
+    values = {
+        "of_environment": environment.value,
+        "of_country": country,
+        "at_most": at_most,
+        "in_sight_of": in_sight_of,
+    }
     return [_facts(row) for row in await connection.execute(_LIST, values)]
 
 

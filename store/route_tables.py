@@ -125,7 +125,10 @@ class NumberHealth(SQLModel, table=True):
 
 
 class RouteDecision(SQLModel, table=True):
-    """That a route or a number was set aside or taken back, and the figures that it rests on, as JSON."""
+    """That a route or a number was set aside or taken back, and the figures that it rests on, as JSON.
+
+    `account_id` is who had the number alone then: it is nobody else's business.
+    """
 
     __tablename__ = "route_decision"
     __table_args__ = (
@@ -139,4 +142,5 @@ class RouteDecision(SQLModel, table=True):
     kind: str = Field(max_length=32)
     subject: str = Field(max_length=96)
     evidence: str = Field(sa_type=Text)
+    account_id: UUID | None = Field(default=None)
     decided_at: datetime = Field(sa_type=UtcDateTime)

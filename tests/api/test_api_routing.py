@@ -1,10 +1,15 @@
 """Why attempts took their routes, which one would be taken now, and how routes fare."""
 
+import pytest
+
 from activities.pool_health import PoolHealthActivities
+from domain.access import EVERY_SCOPE
+from domain.ids import number_id
 from rules.routing.learning import Health
 from rules.routing.proportions import Share
-from tests.activities.test_routes_from_pools import know
-from tests.api.serving import Api
+from tests.activities.test_pool_health import a_record, a_route, judge, known_as
+from tests.activities.test_routes_from_pools import a_sender, know, lend
+from tests.api.serving import Api, calling
 from tests.building import a_phone
 
 
@@ -62,3 +67,22 @@ async def test_the_routes_of_a_country_are_told_with_what_was_decided(api: Api) 
     assert (decision["kind"], decision["subject"]) == ("route.demoted", name)
     assert decision["evidence"]["seen_of_1000"] == 200
     assert elsewhere.json() == {"routes": [], "connections": [], "decisions": []}
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+async def test_what_was_decided_about_a_number_that_an_account_has_alone_is_its_and_the_instance_s_business(
+    api: Api, *, is_alone: bool
+) -> None:
+    country, _ = await a_route(api.database, Health())
+    number = await a_sender(api.database, country)
+    if is_alone:
+        await lend(api.database, number, api.caller)
+    await known_as(api.database, number, a_record(blocked=40))
+    await judge(api.database)
+
+    async def sees(who: Api) -> bool:
+        told = (await who.client.get("/v1/routes/health")).json()["decisions"]
+        return number_id(number.id) in {each["subject"] for each in told}
+
+    async with calling(api.server) as other, calling(api.server, scopes=EVERY_SCOPE) as operator:
+        assert (await sees(api), await sees(other), await sees(operator)) == (True, not is_alone, True)

@@ -47,6 +47,7 @@ EXCEPTIONS = {
     "store.learning._NEW": "learns of routes from the messages of all accounts, and keeps none of them",
     "store.route_decisions._BACK": _POOL,
     "store.route_decisions._CONCERNED": "finds the accounts that are told of what became of a country's routes",
+    "store.route_decisions._FORGET": _UPKEEP,
     "store.route_decisions._POOL": _POOL,
     "store.queueing._LINES": "count the lines of numbers and connections, whosever the messages are",
     "store.queueing._OF_WAITING": _WORKER,
