@@ -12,6 +12,7 @@ from sqlalchemy import text, update
 from bench.chaos.api_log import Exchange
 from bench.chaos.checker import broken_promises
 from bench.chaos.evidence import AttemptRow, Evidence, gather_evidence
+from bench.chaos.fresh_start import forget_carriers
 from bench.chaos.installation import Installation
 from bench.chaos.looks import in_submission, taken
 from bench.chaos.verdict import Plan, Verdict
@@ -32,6 +33,7 @@ _CUT_OFF = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wa
 
 async def killed_before_commit(site: Installation, plan: Plan) -> Verdict:
     """F2: have the carrier take messages and answer, keep the answers from being written, and kill the workers."""
+    await forget_carriers(site)
     numbers = [site.numbers.of_gb_pool() for _ in range(plan.size(short=5, long=100))]
     for number in numbers:
         await site.control.set_behaviour(
@@ -58,6 +60,7 @@ async def killed_before_commit(site: Installation, plan: Plan) -> Verdict:
 
 async def carrier_times_out(site: Installation, plan: Plan) -> Verdict:
     """F9: for 30 % of numbers the first carrier takes the message and never answers."""
+    await forget_carriers(site)
     rng = plan.rng("F9")
     numbers = [site.numbers.of_gb_pool() for _ in range(plan.size(short=20, long=400))]
     silent = rng.sample(numbers, k=len(numbers) * 3 // 10)
