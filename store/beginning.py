@@ -27,7 +27,7 @@ from store.lines import (
 from store.number_tables import CapacityBucket
 from store.submissions import BEGIN, Begun
 from store.tables import Attempt, Verification, table_of
-from store.times import fixed, now_plus
+from store.times import keyed, now_plus
 
 _attempt, _verification = table_of(Attempt), table_of(Verification)
 _bucket = table_of(CapacityBucket)
@@ -58,7 +58,7 @@ _THEIRS = _attempt.alias("theirs")
 _BUCKETS = (
     select(_bucket.c.name, has_room().label("has_room"))
     .join(_THEIRS, _bucket.c.name.in_(bucket_names(_THEIRS)))
-    .where(_THEIRS.c.id == bindparam("of_attempt"), _THEIRS.c.status == fixed(AttemptStatus.PLANNED))
+    .where(_THEIRS.c.id == bindparam("of_attempt"), _THEIRS.c.status == keyed(AttemptStatus.PLANNED))
     .order_by(_bucket.c.name)
     .with_for_update(of=_bucket)
 )

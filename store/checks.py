@@ -19,7 +19,7 @@ from store.attempts import FACTS as ATTEMPT_FACTS
 from store.attempts import attempt_facts, attempts_of
 from store.guards import of_guard, send_facts
 from store.tables import Attempt, Verification, table_of
-from store.times import fixed, now, now_plus
+from store.times import fixed, keyed, now, now_plus
 from store.verifications import FACTS, OF_ACCOUNT, verification_facts
 
 _verification, _attempt = table_of(Verification), table_of(Attempt)
@@ -38,7 +38,7 @@ _COUNT_GUESS = (
     update(_verification)
     .where(
         OF_ACCOUNT,
-        _verification.c.status == fixed(VerificationStatus.PENDING),
+        _verification.c.status == keyed(VerificationStatus.PENDING),
         _verification.c.checks < _verification.c.max_checks,
         _IN_TIME,
         or_(_verification.c.next_check_at.is_(None), _verification.c.next_check_at <= now()),
@@ -50,7 +50,7 @@ _COUNT_REPLAY = (
     update(_verification)
     .where(
         OF_ACCOUNT,
-        and_(_verification.c.status == fixed(VerificationStatus.APPROVED), _IN_TIME),
+        and_(_verification.c.status == keyed(VerificationStatus.APPROVED), _IN_TIME),
         # Wrong guesses before and after the approval together stay within the allowance; the approving one was right.
         _verification.c.checks + _verification.c.replays <= _verification.c.max_checks,
     )

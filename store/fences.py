@@ -17,7 +17,7 @@ from store.number_tables import RoutingLease, SenderAuthorisation, SenderNumber
 from store.route_policies import EVERYWHERE_ELSE
 from store.routing_leases import hold_region, holder_of
 from store.tables import Attempt, Verification, table_of
-from store.times import fixed, now
+from store.times import fixed, keyed, now
 
 _attempt, _verification = table_of(Attempt), table_of(Verification)
 _number, _lease, _permission = table_of(SenderNumber), table_of(RoutingLease), table_of(SenderAuthorisation)
@@ -55,7 +55,7 @@ _USABLE = (
     )
     .where(
         _attempt.c.id == bindparam("of_attempt"),
-        _attempt.c.status == fixed(AttemptStatus.PLANNED),
+        _attempt.c.status == keyed(AttemptStatus.PLANNED),
         _number.c.region == _attempt.c.region,
         _number.c.state.in_([fixed(each) for each in sorted(IN_SERVICE)]),
         or_(_number.c.account_id.is_(None), _number.c.account_id == _verification.c.account_id),
@@ -64,7 +64,7 @@ _USABLE = (
 )
 _GO_ON = (
     update(_attempt)
-    .where(and_(_attempt.c.id == bindparam("of_attempt"), _attempt.c.status == fixed(AttemptStatus.PLANNED)))
+    .where(and_(_attempt.c.id == bindparam("of_attempt"), _attempt.c.status == keyed(AttemptStatus.PLANNED)))
     .values(fence=bindparam("present", type_=BigInteger))
 )
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, String, and_, cast, func, literal, or_
 from domain.statuses import AttemptStatus, VerificationStatus
 from rules.routing.capacity import LATE_S
 from store.tables import Attempt, Verification, table_of
-from store.times import fixed, now_plus
+from store.times import fixed, keyed, now_plus
 
 _verification = table_of(Verification)
 # Another attempt that waits, and its verification.
@@ -51,7 +51,7 @@ def is_ahead(attempt: Any, verification: Any) -> ColumnElement[bool]:
         OTHER.c.status == fixed(AttemptStatus.PLANNED),
         OTHER.c.waits_until > now_plus(-LATE_S),
         OTHER.c.id != attempt.c.id,
-        OF_OTHER.c.status == fixed(VerificationStatus.PENDING),
+        OF_OTHER.c.status == keyed(VerificationStatus.PENDING),
         or_(
             OF_OTHER.c.expires_at < verification.c.expires_at,
             and_(OF_OTHER.c.expires_at == verification.c.expires_at, OTHER.c.id < attempt.c.id),

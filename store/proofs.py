@@ -16,7 +16,7 @@ from store.costs import cost_of_attempts
 from store.events import emit, insert_of, numbered, parameters
 from store.guards import CLEAR_FAILURES
 from store.tables import Attempt, Verification, table_of
-from store.times import UtcDateTime, fixed
+from store.times import UtcDateTime, fixed, keyed
 from store.verifications import number_of
 
 CODE_PROVED = "code_proved"
@@ -28,7 +28,7 @@ _END = (
         _verification.c.id == bindparam("of_verification"),
         _verification.c.account_id == bindparam("of_account"),
         _verification.c.environment == bindparam("of_environment"),
-        _verification.c.status == fixed(VerificationStatus.PENDING),
+        _verification.c.status == keyed(VerificationStatus.PENDING),
     )
     .values(status=VerificationStatus.APPROVED.value, reason=CODE_PROVED, finished_at=_at)
 )

@@ -24,13 +24,13 @@ from store.lines import (
 from store.number_tables import CapacityBucket
 from store.submissions import IS_LENT
 from store.tables import Attempt, Verification, table_of
-from store.times import fixed, now, now_plus, seconds_until
+from store.times import fixed, keyed, now, now_plus, seconds_until
 
 _attempt, _verification = table_of(Attempt), table_of(Verification)
 _bucket = table_of(CapacityBucket)
 # Who lost a race for a part comes again no sooner than this.
 _SOONEST_S = 0.02
-_IS_PLANNED = and_(_attempt.c.id == bindparam("of_attempt"), _attempt.c.status == fixed(AttemptStatus.PLANNED))
+_IS_PLANNED = and_(_attempt.c.id == bindparam("of_attempt"), _attempt.c.status == keyed(AttemptStatus.PLANNED))
 _IS_WAITING = and_(_IS_PLANNED, or_(_attempt.c.number_id.is_(None), IS_LENT))
 _BUCKETS = select(
     func.substr(_bucket.c.name, 1, 1).label("initial"),

@@ -30,7 +30,7 @@ from rules.routing.number_life import IN_SERVICE
 from store.guards import OF_THE_VERIFICATION
 from store.number_tables import RoutingLease, SenderNumber
 from store.tables import Attempt, NumberGuard, Verification, table_of
-from store.times import fixed, now
+from store.times import fixed, keyed, now
 
 _attempt = table_of(Attempt)
 _number, _lease = table_of(SenderNumber), table_of(RoutingLease)
@@ -39,7 +39,7 @@ IS_LIVE_VERIFICATION = (
     select(literal(1))
     .where(
         _verification.c.id == _attempt.c.verification_id,
-        _verification.c.status == fixed(VerificationStatus.PENDING),
+        _verification.c.status == keyed(VerificationStatus.PENDING),
         _verification.c.expires_at > now(),
     )
     .exists()
@@ -84,7 +84,7 @@ BEGIN = (
     update(_attempt)
     .where(
         _attempt.c.id == bindparam("of_attempt"),
-        _attempt.c.status == fixed(AttemptStatus.PLANNED),
+        _attempt.c.status == keyed(AttemptStatus.PLANNED),
         IS_LIVE_VERIFICATION,
         or_(_attempt.c.number_id.is_(None), IS_LENT),
     )
@@ -163,7 +163,7 @@ _SETTLE_UNSENT = (
     )
 )
 _WITHDRAW = delete(_attempt).where(
-    _attempt.c.id == bindparam("of_attempt"), _attempt.c.status == fixed(AttemptStatus.PLANNED)
+    _attempt.c.id == bindparam("of_attempt"), _attempt.c.status == keyed(AttemptStatus.PLANNED)
 )
 # The first final word stands. An attempt that is `unknown` stays so: the receipt is kept beside it.
 _RECEIPT = (

@@ -21,11 +21,12 @@ from store.costs import COST, cost_of
 from store.events import emit
 from store.guards import Lock, NumberKey, add_failures, of_guard
 from store.tables import Attempt, Verification, table_of
-from store.times import fixed, now, now_plus
+from store.times import fixed, keyed, now, now_plus
 
 _verification = table_of(Verification)
 _attempt = table_of(Attempt)
 _PENDING = _verification.c.status == fixed(VerificationStatus.PENDING)
+_IS_PENDING = _verification.c.status == keyed(VerificationStatus.PENDING)
 FACTS = (*_verification.c, of_guard("person_salt"), now().label("read_at"))
 OF_ACCOUNT = and_(
     _verification.c.id == bindparam("of_id"),
@@ -38,13 +39,13 @@ _BY_ID_HELD = _BY_ID.with_for_update()
 _BY_ID_OF_ACCOUNT = select(*FACTS).where(OF_ACCOUNT)
 _NEXT_COUNTER = (
     update(_verification)
-    .where(_verification.c.id == bindparam("of_id"), _PENDING, _verification.c.expires_at > now())
+    .where(_verification.c.id == bindparam("of_id"), _IS_PENDING, _verification.c.expires_at > now())
     .values(attempts_made=_verification.c.attempts_made + 1)
     .returning(_verification.c.attempts_made)
 )
 _CONCLUDE = (
     update(_verification)
-    .where(_verification.c.id == bindparam("of_id"), _PENDING)
+    .where(_verification.c.id == bindparam("of_id"), _IS_PENDING)
     .values(status=bindparam("end"), reason=bindparam("because"), finished_at=now())
     .returning(*FACTS, *COST)
 )
@@ -65,7 +66,7 @@ _IS_UNTOUCHED = ~(
     .where(_attempt.c.verification_id == bindparam("of_id"), _attempt.c.status != fixed(AttemptStatus.PLANNED))
     .exists()
 )
-_REMOVE = delete(_verification).where(_verification.c.id == bindparam("of_id"), _PENDING, _IS_UNTOUCHED)
+_REMOVE = delete(_verification).where(_verification.c.id == bindparam("of_id"), _IS_PENDING, _IS_UNTOUCHED)
 _DUE = select(_verification.c.id).where(_PENDING, _verification.c.expires_at <= now_plus(-5)).limit(500)
 
 

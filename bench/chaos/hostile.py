@@ -58,7 +58,7 @@ def _endless_head() -> Iterator[bytes]:
 
 
 FORMS = (
-    # Who goes on sending for so long after the answer is cut off, and may not have heard it.
+    # Whoever goes on sending long after the answer is cut off, and may not have heard it.
     Form(name="30 MiB declared", more=_declared_30_mib, expected=frozenset({413, None})),
     Form(
         name="30 MiB in chunks",
@@ -67,7 +67,7 @@ FORMS = (
     ),
     Form(name="deep lists", more=lambda: _declared(b"[" * 65_000), expected=frozenset({400})),
     Form(name="deep objects", more=lambda: _declared(b'{"a":' * 13_000), expected=frozenset({400})),
-    Form(name="a million names", more=lambda: _declared(_names(1_000_000)), expected=frozenset({413})),
+    Form(name="a million names", more=lambda: _declared(_names(1_000_000)), expected=frozenset({413, None})),
     Form(name="names up to the limit", more=lambda: _declared(_names(7_000)), expected=frozenset({422})),
     Form(name="a long number", more=lambda: _declared(b"9" * 65_000), expected=frozenset({400})),
     Form(name="a compressed bomb", more=_compressed, expected=frozenset({415})),

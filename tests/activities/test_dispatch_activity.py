@@ -191,11 +191,12 @@ async def test_what_fails_is_tried_again_under_the_same_id_with_a_new_signature(
     (delivery,) = await deliveries(database, webhook)
     assert first.next_s is not None
     assert 3.5 <= first.next_s <= 6.5
-    assert [each.id for each in sink.ledger] == [event, event]
-    assert sink.ledger[0].body == sink.ledger[1].body
     assert [(each.status, each.failure) for each in delivery.tries] == [shown, (200, None)]
     assert delivery.status is DeliveryStatus.DELIVERED
-    verified(webhook, sink.ledger[1])
+    # A machine that stalls for a second makes the impatient one give up before anybody has heard of it.
+    assert [each.id for each in sink.ledger] in ([[event, event]] if shown[0] else [[event], [event, event]])
+    assert len({each.body for each in sink.ledger}) == 1
+    verified(webhook, sink.ledger[-1])
 
 
 async def test_retry_after_is_heeded(database: Database, dispatching: Dispatching) -> None:
