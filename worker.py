@@ -27,7 +27,7 @@ from temporalio.client import (
     ScheduleSpec,
 )
 from temporalio.service import RPCError
-from temporalio.worker import PollerBehaviorSimpleMaximum, Worker
+from temporalio.worker import Worker
 
 from activities.audit_keeping import AuditKeeping
 from activities.conclusion import ConclusionActivities
@@ -89,7 +89,6 @@ _TRY_AGAIN_S = 0.2
 _ASK_THE_SAME_WORKER = timedelta(seconds=2)
 # What begins is asked for as often as what goes on: while its first task waits, a message is in no queue that is
 # served in order of expiry, and the SDK's own one in five let it wait for 45 seconds at full load.
-_ASK_FOR_TASKS = PollerBehaviorSimpleMaximum(maximum=10)
 _FOR_WHAT_BEGINS = 0.5
 _log = structlog.get_logger()
 
@@ -193,7 +192,6 @@ def _workflow_worker(
         ],
         workflow_runner=QuickSandbox(),
         max_cached_workflows=5_000,
-        workflow_task_poller_behavior=_ASK_FOR_TASKS,
         nonsticky_to_sticky_poll_ratio=_FOR_WHAT_BEGINS,
         sticky_queue_schedule_to_start_timeout=_ASK_THE_SAME_WORKER,
         graceful_shutdown_timeout=_DRAIN,
