@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv/bin
 COMPILE := $(VENV)/uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate --python-version 3.11
 
+# Bytecode is written whatever the shell says: a run of the tests starts some two hundred processes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run test check bench fuzz chaos canary format lock clean install-runtime install-dev
 

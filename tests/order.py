@@ -14,7 +14,6 @@ LONGEST = {
     "canary/test_canaries.py": 60,
     "e2e/test_make_run.py": 50,
     "api/test_api_connections.py": 45,
-    "api/test_access_watch.py": 35,
     "bench/test_load.py": 30,
     "activities/test_dispatch_activity.py": 25,
     "store/test_audit_mutations.py": 25,
@@ -22,7 +21,7 @@ LONGEST = {
     "api/test_api_fuzz.py": 20,
     "workflows/test_encryption.py": 20,
     "services/test_keys.py": 15,
-    "api/test_api_oauth_revocation.py": 15,
+    "api/test_api_two_processes.py": 25,
     "api/test_api_tls.py": 12,
     "e2e/test_temporal_ui.py": 12,
 }

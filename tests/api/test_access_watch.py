@@ -3,10 +3,8 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 
-import httpx2
 import pytest
 from sqlalchemy import event, text, update
 
@@ -17,7 +15,6 @@ from store.engine import Database
 from store.migrate import migrate
 from store.tables import ApiKey, table_of
 from store.times import now
-from tests.api.api_processes import api_process
 from tests.building import a_key, use_cases
 
 HOME = address_of("127.0.0.1")
@@ -116,29 +113,3 @@ async def test_what_changed_while_it_was_read_is_not_remembered(database: Databa
 
         with pytest.raises((UnauthenticatedError, DatabaseUnavailableError)):
             await parts.callers.who_calls(key, address=HOME)
-
-
-async def test_a_key_revoked_on_one_process_stops_on_another_within_a_second(
-    own_database: Database, own_url: str, tmp_path: Path
-) -> None:
-    admin, of = await a_key(own_database)
-    async with AsyncExitStack() as stack:
-        one, other = [await stack.enter_async_context(api_process(tmp_path, database_url=own_url)) for _ in range(2)]
-        for _ in range(3):
-            victim, _ = await a_key(own_database, of=of)
-            await _ensure_known(other, victim)
-            revoked = await one.post(f"/v1/keys/{victim[8:16]}/revoke", headers=_bearer(admin))
-            answered_at = asked_at = time.monotonic()
-            while (await other.get("/v1/me", headers=_bearer(victim))).status_code == 200:
-                assert asked_at - answered_at <= 1.0
-                asked_at = time.monotonic()
-            assert revoked.status_code == 200
-            assert (await one.get("/v1/me", headers=_bearer(victim))).status_code == 401
-
-
-async def _ensure_known(client: httpx2.AsyncClient, key: str) -> None:
-    assert (await client.get("/v1/me", headers=_bearer(key))).status_code == 200
-
-
-def _bearer(key: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {key}"}

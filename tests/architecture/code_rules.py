@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,7 @@ class Source:
 
     @property
     def tree(self) -> ast.Module:
-        return ast.parse(self.text)
+        return _parsed(self.text)
 
     @property
     def room(self) -> str:
@@ -48,6 +49,12 @@ class Source:
 Rule = Callable[[Source], Iterator[str]]
 
 
+@cache
+def _parsed(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+@cache
 def python_files(root: Path = ROOT) -> list[Source]:
     """Return every Python file of the repository."""
     paths = (path.relative_to(root) for path in sorted(root.rglob("*.py")))
