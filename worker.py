@@ -39,6 +39,7 @@ from activities.rotating import Rotating
 from activities.upkeep import UpkeepActivities
 from activities.webhooks import WebhookActivities
 from domain.messages import VERIFICATION_QUEUE, WEBHOOK_QUEUE, carrier_queue
+from runtime.garbage import spare_the_program
 from runtime.key_settings import key_encryption
 from runtime.leaving import leave
 from runtime.logs import configure_logs
@@ -145,6 +146,7 @@ async def run(orders: Orders, settings: Settings) -> None:
         if orders.role in {"all", "workflows"}:
             await _schedule(client, UpkeepWorkflow.run, name=upkeep.SCHEDULE_ID, every_s=upkeep.EVERY_S)
             await _schedule(client, PoolHealthWorkflow.run, name=pool_health.SCHEDULE_ID, every_s=pool_health.EVERY_S)
+        spare_the_program()
         _log.info("worker_ready", role=orders.role, regions=list(orders.regions))
         await stop.wait()
     await database.close()

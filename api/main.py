@@ -17,6 +17,7 @@ from api.rates import RequestRates
 from api.ways import Ways
 from rules.addresses import proxies_of
 from rules.protection.published import published_limits
+from runtime.garbage import spare_the_program
 from runtime.key_settings import key_encryption
 from runtime.logs import configure_logs
 from runtime.settings import Settings, read_settings, reference
@@ -109,6 +110,7 @@ async def open_parts(settings: Settings) -> AsyncIterator[Parts]:
             http=http,
         )
         parts.draining.on_signals()
+        spare_the_program()
         yield parts
         await parts.close()
     await database.close()
