@@ -23,6 +23,8 @@ _POOL_WAIT_S = 10.0
 _CONNECT_S = 3.0
 # No statement of ours takes a tenth of it; over it, the server is frozen or the network swallows what we send.
 _COMMAND_S = 5.0
+# Firewalls forget a connection that was silent for some minutes.
+_KEEPALIVE_S = 60
 # PostgreSQL's classes of errors that say nothing against the statement: log-in, no such database, roll-back forced,
 # resources, operator, system.
 _PASSING = ("28", "3D", "40", "53", "57", "58")
@@ -178,6 +180,9 @@ def _postgresql_engine(url: str, *, pool_size: int, command_timeout_s: float | N
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=_POOL_WAIT_S,
+        # The connection that was given back last is taken first: its server process has all in its caches, where in
+        # turns each of twenty would have to read it up: a quarter of the database's CPU where requests come singly.
+        pool_use_lifo=True,
         # Short statements gain nothing from compilation, and it can cost a second; nor from being planned for each
         # value, as PostgreSQL does the first five times on each connection: ours look rows up by keys.
         connect_args={
@@ -187,6 +192,8 @@ def _postgresql_engine(url: str, *, pool_size: int, command_timeout_s: float | N
                 "jit": "off",
                 "plan_cache_mode": "force_generic_plan",
                 "application_name": "countersign",
+                # Those that wait for a busy hour are forgotten by no firewall on the way.
+                "tcp_keepalives_idle": str(_KEEPALIVE_S),
             },
         },
     )
