@@ -18,7 +18,7 @@ from temporalio.converter import (
     WorkflowSerializationContext,
 )
 from temporalio.worker import WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,13 +34,18 @@ if TYPE_CHECKING:
 _OWN = frozenset(
     {CommandType.COMMAND_TYPE_SCHEDULE_ACTIVITY_TASK, CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION}
 )
+# What workflows import as it is outside, said once more: the sandbox, which loads a workflow's module anew for each
+# run, then takes these at once, where it would leave itself and come back for each import.
+AS_OUTSIDE = SandboxRestrictions.default.with_passthrough_modules(
+    "activities", "domain", "workflows.attributes", "workflows.options"
+)
 
 
 class QuickSandbox(WorkflowRunner):
     """Runs workflows in the SDK's sandbox."""
 
     def __init__(self) -> None:
-        self._sandbox = SandboxedWorkflowRunner()
+        self._sandbox = SandboxedWorkflowRunner(restrictions=AS_OUTSIDE)
 
     def prepare_workflow(self, defn: _Definition) -> None:
         """Have the sandbox look at a workflow."""

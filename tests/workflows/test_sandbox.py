@@ -12,9 +12,13 @@ from temporalio.client import WorkflowFailureError
 from temporalio.converter import ActivitySerializationContext, WorkflowSerializationContext
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker, WorkflowInstance, WorkflowInstanceDetails, WorkflowRunner
-from temporalio.worker.workflow_sandbox import RestrictedWorkflowAccessError, SandboxedWorkflowRunner
+from temporalio.worker.workflow_sandbox import (
+    RestrictedWorkflowAccessError,
+    SandboxedWorkflowRunner,
+    SandboxRestrictions,
+)
 
-from runtime.sandbox import ContextsOutside, QuickSandbox
+from runtime.sandbox import AS_OUTSIDE, ContextsOutside, QuickSandbox
 
 if TYPE_CHECKING:
     from temporalio.bridge.proto.workflow_activation import WorkflowActivation
@@ -147,3 +151,16 @@ async def test_every_payload_is_said_to_be_of_the_workflow_that_the_sandbox_name
     assert result == "aab"
     assert runner.found[True] > 20
     assert runner.found[False] == 0
+
+
+def test_each_run_has_its_workflow_loaded_anew_and_nothing_of_the_clock_or_of_chance_is_passed_through() -> None:
+    product = ("verification", "number_lease", "pool_health", "upkeep", "webhook_dispatch")
+    restricted = ("datetime", "random", "time", "uuid", "os", "store", "security", "services")
+
+    assert not [each for each in (*(f"workflows.{name}" for name in product), *restricted) if _is_passed(each)]
+
+
+def _is_passed(module: str) -> bool:
+    """Say whether our own list, beside the SDK's, lets a module be shared with what is outside."""
+    ours = AS_OUTSIDE.passthrough_modules - SandboxRestrictions.default.passthrough_modules
+    return any(module == each or module.startswith(f"{each}.") for each in ours)
