@@ -18,7 +18,7 @@ run: install-runtime ## start everything on this machine; ARGS="..." is passed o
 	@exec $(VENV)/python -m cli.run $(ARGS)
 
 test: install-dev ## run all tests; ARGS="tests/unit -k lock" narrows them
-	@exec $(VENV)/python -m pytest $(or $(ARGS),-n 3 --dist loadfile --no-loadscope-reorder tests)
+	@exec $(VENV)/python -m pytest $(or $(ARGS),-n 4 --dist loadfile --no-loadscope-reorder tests)
 
 check: install-dev ## format, lint, types, layers
 	$(VENV)/ruff format --check .

@@ -12,7 +12,9 @@ import pytest
 LONGEST = {
     "chaos/test_drills.py": 180,
     "canary/test_canaries.py": 60,
+    "e2e/test_by_itself.py": 70,
     "e2e/test_make_run.py": 50,
+    "bench/test_outage_of_the_product.py": 40,
     "api/test_api_connections.py": 45,
     "bench/test_load.py": 30,
     "activities/test_dispatch_activity.py": 25,

@@ -26,7 +26,7 @@ _HALF_A_BODY = (
 async def stalled_sockets(site: Installation, plan: Plan) -> Verdict:
     """F20: measure checks with and without stalled connections beside them, in turn on one API process."""
     heads, bodies = plan.size(short=300, long=1_000), plan.size(short=60, long=200)
-    rounds, checks = plan.size(short=2, long=5), plan.size(short=100, long=1_000)
+    rounds, checks = plan.size(short=1, long=5), plan.size(short=100, long=1_000)
     # This process holds the other ends.
     room_for(2 * (heads + bodies))
     verification, code = await _approved(site)

@@ -1,6 +1,7 @@
 """Endpoints of a bench or a drill, events for them, and a clock of theirs that can be moved on."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 
 from bench.chaos.installation import Installation
+from domain.errors import TemporalUnavailableError
 from domain.event_types import EventType
 from domain.events import NewEvent
 from domain.facts import Caller
@@ -93,7 +95,9 @@ class Endpoints:
                 if earlier:
                     await connection.execute(update(_webhook).where(_webhook.c.id == row["id"]).values(**earlier))
         for each in webhooks:
-            await self.dispatchers.wake(each)
+            # Temporal may be slow while others have the cores; upkeep would come to the endpoint too, a minute later.
+            with suppress(TemporalUnavailableError):
+                await self.dispatchers.wake(each)
 
 
 def _of_one(caller: Caller, *, count: int) -> list[NewEvent]:

@@ -1,4 +1,4 @@
-"""A leased number's whole life on `make run`'s own Temporal, sandbox and processes, through outages and kills.
+"""What `make run` does in its own time: another message; a leased number's whole life, through outages and kills.
 
 Months are skipped by moving the number's own moments into the past; nothing else is made up.
 """
@@ -17,18 +17,31 @@ from temporalio.client import WorkflowExecutionStatus
 from domain.ids import parse
 from rules.routing.lease_life import DRAIN_S
 from store.engine import Database
-from tests.e2e.tree import PATIENCE_S, Tree, eventually, running_tree
+from tests.e2e.tree import PATIENCE_S, Tree, check, code_for, completed, eventually, start
 from tests.store.numbering import let_days_pass
 from workflows.number_lease import NumberLeaseWorkflow
 
 pytestmark = pytest.mark.xdist_group("e2e")
 _DAY_S = 86_400
+TO = "+447700900711"
+POLICY = {
+    "primary_pool": "GB",
+    "backup_pools": ["US"],
+    "mode": "ordered",
+    "max_carriers": 3,
+    "verify_wait_s": 20,
+    "auto_resend": True,
+}
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
-    with running_tree(tmp_path_factory.mktemp("lease") / "home") as running:
-        yield running
+    made = Tree(home=tmp_path_factory.mktemp("by-itself") / "home")
+    try:
+        # What an account wants is believed for a second, and a demonstration would just have asked.
+        yield made.start(COUNTERSIGN_DEMO="0")
+    finally:
+        made.close()
 
 
 @pytest.fixture
@@ -88,6 +101,35 @@ async def days_pass(tree: Tree, database: Database, number: str, *, days: float)
     await let_days_pass(database, number_id, days=days)
     temporal = await tree.temporal()
     await temporal.get_workflow_handle(f"number/{number}").signal(NumberLeaseWorkflow.changed)
+
+
+async def test_another_message_follows_by_itself_when_the_number_may_have_one(
+    tree: Tree, client: httpx2.Client
+) -> None:
+    assert client.put("/v1/routes/policies/GB", json=POLICY).status_code == 200
+    started = start(client, TO)
+    path = f"/v1/verifications/{started['id']}"
+    first = code_for(client, TO)
+
+    def seen() -> dict[str, Any] | None:
+        told: dict[str, Any] = client.get(path).json()
+        return told if len(told["attempts"]) > 1 and told["attempts"][1]["answered_at"] else None
+
+    resent = eventually(seen, within_s=PATIENCE_S, what="another message")
+    second = code_for(client, TO)
+    outcome = check(client, started["id"], second)
+
+    assert resent is not None
+    attempts = resent["attempts"]
+    assert [each["send"] for each in attempts] == [1, 1]
+    assert attempts[1]["reason"].startswith("no code of alpha's message came back in time")
+    assert attempts[1]["carrier"] != attempts[0]["carrier"]
+    # The number's first gap is longer than the wait.
+    assert attempts[1]["planned_at"] >= started["next_send_at"]
+    assert resent["sends_left"] == started["sends_left"] - 1
+    assert first != second
+    assert [each["proved"] for each in outcome["verification"]["attempts"]] == [False, True]
+    await completed(await tree.temporal(), started["id"])
 
 
 @pytest.mark.timeout(300)
