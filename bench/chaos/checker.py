@@ -59,7 +59,7 @@ def _each_attempt_is_sent_once(evidence: Evidence) -> Iterator[str]:
 
 
 def _what_was_sent_is_known(evidence: Evidence) -> Iterator[str]:
-    for entry in evidence.ledger:
+    for entry in evidence.ledger_before:
         row = evidence.attempts.get(entry.attempt_id)
         if row is None:
             yield f"{entry.attempt_id} was handed to {entry.carrier} and is not in the database"

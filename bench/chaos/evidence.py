@@ -58,12 +58,13 @@ class AttemptRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything there is to judge by."""
+    """Everything there is to judge by; the carriers' ledger as it was before the rows were read, and after."""
 
     read_at: datetime
     verifications: Mapping[str, VerificationRow]
     attempts: Mapping[str, AttemptRow]
     ledger: Sequence[LedgerEntry]
+    ledger_before: Sequence[LedgerEntry]
     exchanges: Sequence[Exchange]
     outages: Sequence[Outage] = ()
 
@@ -82,8 +83,8 @@ class Evidence:
 
 
 async def gather_evidence(site: Installation) -> Evidence:
-    """Read everything. The log first, so that what it acknowledges must be in what is read after it."""
-    exchanges = list(site.log.exchanges)
+    """Read everything. The log and the ledger first, so that what they hold must be in what is read after them."""
+    exchanges, ledger_before = list(site.log.exchanges), await site.control.ledger()
     async with site.database.reading() as connection:
         verifications = (await connection.execute(select(*FACTS))).all()
         attempts = (await connection.execute(select(_attempt).order_by(_attempt.c.sequence))).all()
@@ -100,6 +101,7 @@ async def gather_evidence(site: Installation) -> Evidence:
         verifications={row.id: row for row in rows},
         attempts={attempt_id(each.id): _attempt_row(each, numbers) for each in attempts},
         ledger=await site.control.ledger(),
+        ledger_before=ledger_before,
         exchanges=exchanges,
         outages=list(site.outages.all),
     )

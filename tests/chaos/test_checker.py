@@ -106,6 +106,7 @@ def evidence(
         verifications={each.id: each for each in verifications},
         attempts={each.id: each for each in attempts},
         ledger=ledger,
+        ledger_before=ledger,
         exchanges=exchanges,
         outages=outages,
     )
