@@ -1,7 +1,7 @@
 """`python -m bench.failover`: how long after a carrier's refusal the next carrier has the message, in the product.
 
 Everything is as in production: API, worker, Temporal, PostgreSQL, carriers reached over HTTP. The first carrier refuses
-all; both ends of the time are the carriers' own, from when the refused message came to when its successor did.
+one message in three; both ends of the time are the carriers' own, from when that came to when its successor did.
 """
 
 import argparse
