@@ -12,7 +12,7 @@ from api.v1.answers import answer
 from api.v1.models import StrictBody
 from api.v1.number_models import CountryCode
 from domain.routing import Mode, RoutePolicyFacts
-from rules.routing.policies import MOST_BACKUPS
+from rules.routing.policies import MOST_BACKUPS, usual_carriers
 from rules.routing.timers import RECEIPT_BOUNDS_S, VERIFY_BOUNDS_S
 from services.route_policies import DEFAULT, PolicySource, PolicyView, destination_of
 
@@ -46,7 +46,12 @@ class PolicyIn(StrictBody):
         ),
     )
     max_attempts: _Number = Field(default=3, ge=1, le=3, description="Automatic attempts for one message.")
-    max_carriers: _Number = Field(default=2, ge=1, le=3)
+    max_carriers: _Number | None = Field(
+        default=None,
+        ge=1,
+        le=3,
+        description="Carriers for one message. Null: 2, and 3 where backup pools are named, so that one is reached.",
+    )
     cost_cap_micros: _Number | None = Field(
         default=None, ge=0, le=10**12, description="Of one verification, in millionths of the currency."
     )
@@ -76,7 +81,7 @@ class PolicyIn(StrictBody):
             backups=tuple(self.backup_pools),
             mode=self.mode,
             max_attempts=self.max_attempts,
-            max_carriers=self.max_carriers,
+            max_carriers=self.max_carriers or usual_carriers(has_backups=bool(self.backup_pools)),
             cost_cap_micros=self.cost_cap_micros,
             receipt_wait_s=self.receipt_wait_s,
             verify_wait_s=self.verify_wait_s,

@@ -12,6 +12,7 @@ from rules.routing.candidates import Authorisation
 from rules.routing.catalog import SenderType
 
 MOST_BACKUPS = 8
+_USUAL_CARRIERS = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +23,14 @@ class PoolMember:
     carrier: str
     sender: str
     sender_type: SenderType
+
+
+def usual_carriers(*, has_backups: bool) -> int:
+    """Return how many carriers one message may try where nothing is said; with a backup pool it must get there.
+
+    A primary pool usually has two carriers, and the backups others (ADR 0008).
+    """
+    return _USUAL_CARRIERS + has_backups
 
 
 def why_impossible(policy: RoutePolicyFacts) -> str | None:

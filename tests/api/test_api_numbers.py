@@ -144,7 +144,7 @@ async def test_a_policy_is_set_read_and_listed(account: Api) -> None:
     assert put.status_code == 200, put.text
     assert put.json() == after
     assert after | body == after
-    assert after["source"] == "account"
+    assert (after["source"], after["max_carriers"]) == ("account", 3)
     assert (await account.client.get("/v1/routes/policies")).json() == {"policies": [after]}
 
 
@@ -153,6 +153,7 @@ async def test_everywhere_else_has_a_policy_of_its_own(account: Api) -> None:
     vain = await account.client.put("/v1/routes/policies/default", json={"primary_pool": "DE"})
 
     assert (put.status_code, put.json()["country"], put.json()["source"]) == (200, "default", "account")
+    assert put.json()["max_carriers"] == 2
     assert (vain.status_code, vain.json()["code"]) == (422, "no-route")
     assert (await account.client.get("/v1/routes/policies/AT")).json()["primary_pool"] == "GB"
 

@@ -7,7 +7,7 @@ import pytest
 from domain.routing import RoutePolicyFacts
 from rules.routing.candidates import Authorisation
 from rules.routing.catalog import SenderType
-from rules.routing.policies import MOST_BACKUPS, PoolMember, pools_in_vain, why_impossible
+from rules.routing.policies import MOST_BACKUPS, PoolMember, pools_in_vain, usual_carriers, why_impossible
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 GB = PoolMember(pool_country="GB", carrier="alpha", sender="+447700900980", sender_type=SenderType.LONG_CODE)
@@ -51,3 +51,7 @@ def test_a_pool_is_in_vain_without_members_without_their_kind_and_without_author
     assert in_vain(a_policy(), authorised=ended) == ["GB"]
     assert in_vain(a_policy(), authorised=other_carrier) == ["GB"]
     assert in_vain(a_policy()) == []
+
+
+def test_a_message_may_try_a_carrier_more_where_a_backup_is_to_be_reached() -> None:
+    assert (usual_carriers(has_backups=False), usual_carriers(has_backups=True)) == (2, 3)
