@@ -41,6 +41,16 @@ Brand = Annotated[str, StringConstraints(min_length=1, max_length=24, pattern=r"
 _Locale = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$")]
 
 
+def _plain_address(value: object) -> object:
+    """Refuse what else Python takes for an address: integers, and zones (RFC 4007), which may be any text."""
+    if value is not None and (not isinstance(value, str) or "%" in value):
+        raise ValueError("an IPv4 or IPv6 address, as text and without a zone, like 203.0.113.9 or 2001:db8::1")
+    return value
+
+
+_Address = Annotated[IPvAnyAddress, BeforeValidator(_plain_address)]
+
+
 class StrictBody(BaseModel):
     """A body that refuses fields it does not know."""
 
@@ -66,7 +76,7 @@ class NewVerification(StrictBody):
         le=MAX_CODE_LENGTH,
         description="Digits of a code; under six is easier to guess, and is noted on the account.",
     )
-    client_ip: IPvAnyAddress | None = Field(default=None, description="Your user's address; kept as a keyed hash only.")
+    client_ip: _Address | None = Field(default=None, description="Your user's address; kept as a keyed hash only.")
     reference: _Reference | None = Field(default=None, description="Your own word for it, given back in every answer.")
 
     def to_request(self) -> StartRequest:
